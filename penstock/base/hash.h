@@ -1,0 +1,45 @@
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <functional>
+
+#include "penstock/base/bytes.h"
+
+namespace penstock {
+
+/// 128 bits, big-endian in `bytes`.
+struct Hash128 {
+    std::array<std::uint8_t, 16> bytes{};
+    friend auto operator<=>(const Hash128&, const Hash128&) = default;
+};
+
+/// XXH3, 128 bits. Not for secrets; the same on every machine and version.
+Hash128 hash128(Bytes bytes);
+
+/// Hashes fields one after the other, each with its length, so that no two lists of fields meet.
+class FieldHash {
+public:
+    FieldHash();
+    ~FieldHash();
+    FieldHash(const FieldHash&) = delete;
+    FieldHash& operator=(const FieldHash&) = delete;
+
+    FieldHash& add(Bytes field);
+    Hash128 finish() const;
+
+private:
+    void* state_;
+};
+
+}  // namespace penstock
+
+template <>
+struct std::hash<penstock::Hash128> {
+    std::size_t operator()(const penstock::Hash128& hash) const {
+        std::size_t value;
+        __builtin_memcpy(&value, hash.bytes.data() + 8, sizeof value);
+        return value;
+    }
+};
