@@ -7,7 +7,6 @@ namespace penstock {
 }  // namespace penstock
 
 /// A bug of ours ends the process. On in every build; never for input, disk or network data.
-#define PENSTOCK_CHECK(expression) \
-    (static_cast<bool>(expression) \
-         ? void(0)                 \
-         : ::penstock::check_failed(#expression, __FILE__, __LINE__))
+#define PENSTOCK_CHECK(expression)           \
+    (static_cast<bool>(expression) ? void(0) \
+                                   : ::penstock::check_failed(#expression, __FILE__, __LINE__))

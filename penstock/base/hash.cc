@@ -15,17 +15,23 @@ Hash128 canonical(XXH128_hash_t hash) {
     return result;
 }
 
-XXH3_state_t* state_of(void* state) { return static_cast<XXH3_state_t*>(state); }
+XXH3_state_t* state_of(void* state) {
+    return static_cast<XXH3_state_t*>(state);
+}
 
 }  // namespace
 
-Hash128 hash128(Bytes bytes) { return canonical(XXH3_128bits(bytes.data(), bytes.size())); }
+Hash128 hash128(Bytes bytes) {
+    return canonical(XXH3_128bits(bytes.data(), bytes.size()));
+}
 
 FieldHash::FieldHash() : state_(XXH3_createState()) {
     XXH3_128bits_reset(state_of(state_));
 }
 
-FieldHash::~FieldHash() { XXH3_freeState(state_of(state_)); }
+FieldHash::~FieldHash() {
+    XXH3_freeState(state_of(state_));
+}
 
 FieldHash& FieldHash::add(Bytes field) {
     const std::uint64_t length = field.size();
@@ -34,6 +40,8 @@ FieldHash& FieldHash::add(Bytes field) {
     return *this;
 }
 
-Hash128 FieldHash::finish() const { return canonical(XXH3_128bits_digest(state_of(state_))); }
+Hash128 FieldHash::finish() const {
+    return canonical(XXH3_128bits_digest(state_of(state_)));
+}
 
 }  // namespace penstock

@@ -21,13 +21,17 @@ constexpr mode_t kDirectoryMode = 0750;
 
 Code code_of(int number) {
     switch (number) {
-        case ENOENT: return Code::not_found;
+        case ENOENT:
+            return Code::not_found;
         case ENOSPC:
-        case EDQUOT: return Code::no_space;
+        case EDQUOT:
+            return Code::no_space;
         case EROFS:
         case EACCES:
-        case EPERM: return Code::read_only;
-        default: return Code::io;
+        case EPERM:
+            return Code::read_only;
+        default:
+            return Code::io;
     }
 }
 

@@ -20,25 +20,25 @@ enum class Lost : std::uint8_t { statement, transaction, session };
 
 /// One code per reaction: a separate one exists only where some code reacts to it.
 enum class Code : std::uint8_t {
-    invalid,           ///< the caller's input; the text says what to give instead
-    not_found,         ///< no such topic, partition, resource, file
-    exists,            ///< already there, with other settings
-    out_of_range,      ///< offset below the start or above the end of a partition
-    overloaded,        ///< a bounded queue is full; try later
-    not_ready,         ///< starting, rebuilding, no owner yet
-    stopped,           ///< the component was told to stop
-    no_space,          ///< disk or quota full
-    io,                ///< disk or network failed
-    damaged,           ///< damaged or missing history
-    in_use,            ///< held by another process
-    too_new,           ///< format or schema newer than this binary
-    unsafe,            ///< settings that would break a promise
-    conflict,          ///< deadlock, serialization failure: run the transaction again
-    constraint,        ///< unique, check or foreign key violated
-    fenced,            ///< somebody else owns it now
-    too_large,         ///< over a named limit
-    read_only,         ///< read-only disk or server
-    unreachable,       ///< a server cannot be reached, or a port is taken
+    invalid,       ///< the caller's input; the text says what to give instead
+    not_found,     ///< no such topic, partition, resource, file
+    exists,        ///< already there, with other settings
+    out_of_range,  ///< offset below the start or above the end of a partition
+    overloaded,    ///< a bounded queue is full; try later
+    not_ready,     ///< starting, rebuilding, no owner yet
+    stopped,       ///< the component was told to stop
+    no_space,      ///< disk or quota full
+    io,            ///< disk or network failed
+    damaged,       ///< damaged or missing history
+    in_use,        ///< held by another process
+    too_new,       ///< format or schema newer than this binary
+    unsafe,        ///< settings that would break a promise
+    conflict,      ///< deadlock, serialization failure: run the transaction again
+    constraint,    ///< unique, check or foreign key violated
+    fenced,        ///< somebody else owns it now
+    too_large,     ///< over a named limit
+    read_only,     ///< read-only disk or server
+    unreachable,   ///< a server cannot be reached, or a port is taken
 };
 
 /// Text of the code as it stands in messages and metrics, e.g. "no_space".
@@ -103,8 +103,8 @@ private:
 }  // namespace penstock
 
 /// Returns the error of a Result from the enclosing function.
-#define PENSTOCK_TRY(expression)                                      \
-    do {                                                              \
+#define PENSTOCK_TRY(expression)                                           \
+    do {                                                                   \
         if (auto penstock_try_result = (expression); !penstock_try_result) \
-            return std::move(penstock_try_result).error();            \
+            return std::move(penstock_try_result).error();                 \
     } while (false)

@@ -34,9 +34,8 @@ public:
             changed_.wait(lock, notified);
         } else {
             // MonoTime of the system clock counts from the same start as steady_clock.
-            changed_.wait_until(lock,
-                                std::chrono::steady_clock::time_point(until.time_since_epoch()),
-                                notified);
+            changed_.wait_until(
+                lock, std::chrono::steady_clock::time_point(until.time_since_epoch()), notified);
         }
         return std::exchange(notified_, false);
     }
@@ -63,6 +62,8 @@ std::unique_ptr<Task> ThreadExecutor::spawn(std::string name, std::function<void
     return std::make_unique<ThreadTask>(std::move(name), std::move(body));
 }
 
-std::unique_ptr<Wake> ThreadExecutor::make_wake() { return std::make_unique<ThreadWake>(); }
+std::unique_ptr<Wake> ThreadExecutor::make_wake() {
+    return std::make_unique<ThreadWake>();
+}
 
 }  // namespace penstock

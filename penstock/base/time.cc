@@ -76,8 +76,7 @@ std::string format_rfc3339(LogTime time) {
     const auto in_day = (time - day).count();
     return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
                        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                       in_day / 3'600'000, in_day / 60'000 % 60, in_day / 1000 % 60,
-                       in_day % 1000);
+                       in_day / 3'600'000, in_day / 60'000 % 60, in_day / 1000 % 60, in_day % 1000);
 }
 
 }  // namespace penstock

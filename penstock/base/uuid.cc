@@ -12,7 +12,9 @@ int hex_value(char c) {
     return -1;
 }
 
-bool is_dash_place(std::size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; }
+bool is_dash_place(std::size_t i) {
+    return i == 8 || i == 13 || i == 18 || i == 23;
+}
 
 void set_version(Uuid& uuid, std::uint8_t version) {
     uuid.bytes[6] = static_cast<std::uint8_t>((uuid.bytes[6] & 0x0f) | (version << 4));

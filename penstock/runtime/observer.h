@@ -1,0 +1,32 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+
+#include "penstock/gate/gate.h"
+#include "penstock/log/log.h"
+
+namespace penstock {
+
+/// What the runtime tells about itself: metrics and logs hang here. Threads: any; must not block.
+class RuntimeObserver {
+public:
+    struct Batch {
+        const TopicPartition& at;
+        std::size_t commands;  ///< in the batch
+        std::size_t done, refused, duplicates, dead;
+        std::chrono::nanoseconds store_time;
+        std::uint64_t lag;  ///< durable records not yet applied, after this batch
+    };
+    enum class Level : std::uint8_t { debug, info, warning, error };
+
+    virtual ~RuntimeObserver() = default;
+    virtual void batch(const Batch&) noexcept {}
+    virtual void admission(Admission, std::size_t /*count*/) noexcept {}
+    virtual void say(Level, std::string_view /*text*/) noexcept {}
+    /// The node cannot go on (fenced, damaged, store refused): the process must end with `code`.
+    virtual void fatal(const Error&) noexcept {}
+};
+
+}  // namespace penstock
