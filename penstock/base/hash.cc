@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <cstring>
+#include <memory>
 
 namespace penstock {
 namespace {
@@ -15,33 +16,31 @@ Hash128 canonical(XXH128_hash_t hash) {
     return result;
 }
 
-XXH3_state_t* state_of(void* state) {
-    return static_cast<XXH3_state_t*>(state);
-}
-
 }  // namespace
 
 Hash128 hash128(Bytes bytes) {
     return canonical(XXH3_128bits(bytes.data(), bytes.size()));
 }
 
-FieldHash::FieldHash() : state_(XXH3_createState()) {
-    XXH3_128bits_reset(state_of(state_));
-}
-
-FieldHash::~FieldHash() {
-    XXH3_freeState(state_of(state_));
-}
-
-FieldHash& FieldHash::add(Bytes field) {
-    const std::uint64_t length = field.size();
-    XXH3_128bits_update(state_of(state_), &length, sizeof length);
-    XXH3_128bits_update(state_of(state_), field.data(), field.size());
-    return *this;
-}
-
-Hash128 FieldHash::finish() const {
-    return canonical(XXH3_128bits_digest(state_of(state_)));
+Hash128 hash_fields(std::initializer_list<Bytes> fields) {
+    std::size_t total = 0;
+    for (const Bytes field : fields) total += sizeof(std::uint64_t) + field.size();
+    std::array<std::byte, 1024> small;
+    std::unique_ptr<std::byte[]> large;
+    std::byte* begin = small.data();
+    if (total > small.size()) {
+        large.reset(new std::byte[total]);
+        begin = large.get();
+    }
+    std::byte* at = begin;
+    for (const Bytes field : fields) {
+        const std::uint64_t length = field.size();
+        std::memcpy(at, &length, sizeof length);
+        at += sizeof length;
+        if (length != 0) std::memcpy(at, field.data(), length);
+        at += length;
+    }
+    return hash128({begin, total});
 }
 
 }  // namespace penstock

@@ -4,6 +4,7 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 
 #include "penstock/base/bytes.h"
 
@@ -18,20 +19,9 @@ struct Hash128 {
 /// XXH3, 128 bits. Not for secrets; the same on every machine and version.
 Hash128 hash128(Bytes bytes);
 
-/// Hashes fields one after the other, each with its length, so that no two lists of fields meet.
-class FieldHash {
-public:
-    FieldHash();
-    ~FieldHash();
-    FieldHash(const FieldHash&) = delete;
-    FieldHash& operator=(const FieldHash&) = delete;
-
-    FieldHash& add(Bytes field);
-    Hash128 finish() const;
-
-private:
-    void* state_;
-};
+/// Of fields one after the other, each with its length, so that no two lists of fields meet: the
+/// hash of {u64 little-endian length, bytes} of each field in turn.
+Hash128 hash_fields(std::initializer_list<Bytes> fields);
 
 }  // namespace penstock
 

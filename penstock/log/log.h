@@ -67,10 +67,10 @@ struct TopicSpec {
 
 struct PartitionInfo {
     PartitionId partition;
-    Uuid uuid;             ///< made with the partition: another one means another history
-    Offset start;          ///< first offset that can be read
-    Offset end;            ///< one past the last durable one
-    std::uint64_t bytes;   ///< on disk
+    Uuid uuid;                     ///< made with the partition: another one means another history
+    Offset start;                  ///< first offset that can be read
+    Offset end;                    ///< one past the last durable one
+    std::uint64_t bytes;           ///< on disk
     std::optional<Error> stopped;  ///< damage or I/O that stopped this partition
 };
 
@@ -112,8 +112,8 @@ struct Slice {
 
 /// How a subscription gets its partitions.
 struct GroupSpec {
-    std::string group;                    ///< consumer group under which progress is reported
-    std::vector<TopicPartition> manual;   ///< exactly these, granted at the first poll
+    std::string group;                   ///< consumer group under which progress is reported
+    std::vector<TopicPartition> manual;  ///< exactly these, granted at the first poll
 };
 
 /// A reader that follows partitions. Threads: its one lane thread; wake() any.
@@ -173,6 +173,8 @@ public:
 
 /// The file's name for a topic that may be created. Same rule as Kafka's.
 Result<void> check_topic_name(std::string_view name);
+/// CRC-32C over offset, time, key, value and headers of a record: tells one history from another.
+std::uint32_t fingerprint(const Logged&);
 /// The limits above; too_large or invalid, says which.
 Result<void> check_record(const Record&);
 
