@@ -4,16 +4,14 @@
 
 #include <algorithm>
 
-#include "penstock/base/checksum.h"
-
 namespace penstock {
 namespace {
 
 constexpr std::size_t kMaxTopicName = 249;
 
 bool allowed_in_topic(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
 }
 
 }  // namespace
@@ -41,32 +39,13 @@ Result<void> check_record(const Record& record) {
         header_bytes += header.name.size() + header.value.size();
     }
     if (record.headers.size() > kMaxHeaders || header_bytes > kMaxHeaderBytes) {
-        return error(Code::too_large,
-                     fmt::format("the record has {} headers of {} bytes; at most {} of {} bytes "
-                                 "are allowed",
-                                 record.headers.size(), header_bytes, kMaxHeaders,
-                                 kMaxHeaderBytes));
+        return error(
+            Code::too_large,
+            fmt::format("the record has {} headers of {} bytes; at most {} of {} bytes "
+                        "are allowed",
+                        record.headers.size(), header_bytes, kMaxHeaders, kMaxHeaderBytes));
     }
     return {};
-}
-
-std::uint32_t fingerprint(const Logged& record) {
-    const auto number = [](std::uint32_t seed, std::uint64_t value) {
-        return crc32c({reinterpret_cast<const std::byte*>(&value), sizeof value}, seed);
-    };
-    const auto field = [&](std::uint32_t seed, const std::optional<Bytes>& bytes) {
-        seed = number(seed, bytes ? bytes->size() : ~0ull);
-        return bytes ? crc32c(*bytes, seed) : seed;
-    };
-    std::uint32_t crc = number(0, record.offset.value());
-    crc = number(crc, static_cast<std::uint64_t>(unix_ms(record.time)));
-    crc = field(crc, record.key);
-    crc = field(crc, record.value);
-    for (const Header& header : record.headers) {
-        crc = field(crc, as_bytes(header.name));
-        crc = field(crc, header.value);
-    }
-    return crc;
 }
 
 }  // namespace penstock

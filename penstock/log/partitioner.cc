@@ -11,8 +11,7 @@ std::uint32_t murmur2(Bytes bytes) {
     std::uint32_t hash = kSeed ^ static_cast<std::uint32_t>(bytes.size());
     std::size_t at = 0;
     for (; at + 4 <= bytes.size(); at += 4) {
-        std::uint32_t word =
-            byte(at) | byte(at + 1) << 8 | byte(at + 2) << 16 | byte(at + 3) << 24;
+        std::uint32_t word = byte(at) | byte(at + 1) << 8 | byte(at + 2) << 16 | byte(at + 3) << 24;
         word *= kMultiplier;
         word ^= word >> kShift;
         word *= kMultiplier;
