@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "penstock/base/checksum.h"
+
 namespace penstock {
 namespace {
 
@@ -46,6 +48,25 @@ Result<void> check_record(const Record& record) {
                         record.headers.size(), header_bytes, kMaxHeaders, kMaxHeaderBytes));
     }
     return {};
+}
+
+std::uint32_t fingerprint(const Logged& record) {
+    const auto number = [](std::uint32_t seed, std::uint64_t value) {
+        return crc32c({reinterpret_cast<const std::byte*>(&value), sizeof value}, seed);
+    };
+    const auto field = [&](std::uint32_t seed, const std::optional<Bytes>& bytes) {
+        seed = number(seed, bytes ? bytes->size() : ~0ull);
+        return bytes ? crc32c(*bytes, seed) : seed;
+    };
+    std::uint32_t crc = number(0, record.offset.value());
+    crc = number(crc, static_cast<std::uint64_t>(unix_ms(record.time)));
+    crc = field(crc, record.key);
+    crc = field(crc, record.value);
+    for (const Header& header : record.headers) {
+        crc = field(crc, as_bytes(header.name));
+        crc = field(crc, header.value);
+    }
+    return crc;
 }
 
 }  // namespace penstock
