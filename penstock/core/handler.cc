@@ -4,10 +4,7 @@ namespace penstock {
 
 Result<Rows> Tx::run(StatementId statement, std::span<const Value> parameters) {
     if (failure_) return *failure_;
-    const Call call{statement, parameters};
-    Result<Rows> result{Rows{}};
-    session_.run({&call, 1}, {&result, 1});
-    return keep(std::move(result));
+    return keep(run_one(session_, statement, parameters));
 }
 
 Result<Rows> Tx::run_many(StatementId statement, std::span<const Value> rows) {

@@ -65,7 +65,11 @@ public:
     virtual void stop(MonoTime by) = 0;
 };
 
-std::unique_ptr<Node> make_node(Env&, Log&, Gate&, Store&, std::vector<App*>, NodeOptions,
-                                RuntimeObserver&);
+/// Makes the domains: one set for each lane, whose handlers keep statements of its session, and one
+/// for everybody else.
+using MakeApps = std::function<std::vector<std::unique_ptr<App>>()>;
+
+/// What is given outlives the node.
+std::unique_ptr<Node> make_node(Env&, Log&, Gate&, Store&, MakeApps, NodeOptions, RuntimeObserver&);
 
 }  // namespace penstock

@@ -13,11 +13,9 @@ namespace penstock {
 class RuntimeObserver {
 public:
     struct Batch {
-        const TopicPartition& at;
         std::size_t commands;  ///< in the batch
         std::size_t done, refused, duplicates, dead;
-        std::chrono::nanoseconds store_time;
-        std::uint64_t lag;  ///< durable records not yet applied, after this batch
+        std::chrono::nanoseconds store_time;  ///< begin to commit
     };
     enum class Level : std::uint8_t { debug, info, warning, error };
 

@@ -62,14 +62,12 @@ class Requester {
 public:
     virtual ~Requester() = default;
     /// Submission i is answered to `sink` under first_tag + i exactly once, perhaps before this
-    /// returns; `sink` lives until then or until withdraw(sink) has returned.
+    /// returns; `sink` lives until then. The stop of the node answers all that still wait.
     virtual void submit(std::span<const Submission>, std::uint64_t first_tag, ReplySink& sink) = 0;
-    /// This sink gets no replies any more; what it submitted goes on.
-    virtual void withdraw(ReplySink& sink) = 0;
     /// In line through this process and not yet decided.
     virtual std::optional<InLine> in_line(const Uuid& id) = 0;
     /// The recorded outcome of an id, asked of the store on the reader's thread. Answer: a
-    /// Settlement (first = false), or Error not_found. `body`: compare and answer IdReused.
+    /// Settlement (first = false), or Error not_found (no record), overloaded, io.
     virtual void look_up(const Uuid& id, std::uint64_t tag, ReplySink& sink) = 0;
 };
 

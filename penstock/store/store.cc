@@ -54,4 +54,11 @@ void Table::add_blob(Bytes value) {
     heap_.append(as_text(value));
 }
 
+Result<Rows> run_one(Session& session, StatementId statement, std::span<const Value> parameters) {
+    const Call call{statement, parameters};
+    Result<Rows> rows{Rows{}};
+    session.run({&call, 1}, {&rows, 1});
+    return rows;
+}
+
 }  // namespace penstock

@@ -104,6 +104,9 @@ public:
     virtual Result<void> reconnect() = 0;  ///< after Lost::session
 };
 
+/// run() of a single call.
+Result<Rows> run_one(Session& session, StatementId statement, std::span<const Value> parameters);
+
 /// What differs between engines in the text of statements. Values, no I/O.
 class Dialect {
 public:

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "penstock/core/decide.h"
+#include "penstock/core/handler.h"
+#include "penstock/runtime/outcomes.h"
+#include "penstock/runtime/ownership.h"
+
+namespace penstock {
+
+/// A record in hand and what became of it. Borrowed from the poll that brought it.
+struct Item {
+    const Logged* record = nullptr;
+    Owned* owned = nullptr;         ///< its partition
+    std::string_view default_type;  ///< of its topic; may be empty
+    Command command;
+    Hash128 body{};
+    Step step = Step::run;
+    bool decodable = false;
+    std::string cause;  ///< why it goes to the dead letters; empty: it does not
+    Outcome outcome;    ///< run, expired, duplicate: what its caller gets
+};
+
+/// How a handler is found, and what every partition knows of itself.
+struct BatchRules {
+    const std::unordered_map<std::string_view, const Route*>* routes;
+    std::chrono::milliseconds dedup_horizon{};
+    std::string group;
+};
+
+/// Why a batch did not happen.
+struct BatchFailure {
+    Error error;
+    bool handlers = false;  ///< the statement of a handler failed: perhaps a command's own fault
+};
+
+/// One transaction for commands in log order: fence, decide, run, record. Threads: the lane's.
+class Batch {
+public:
+    Batch(Session& session, const Dialect& dialect, BatchRules rules)
+        : session_(session),
+          dialect_(dialect),
+          rules_(std::move(rules)),
+          ownership_(rules_.group) {}
+
+    Result<void> prepare();
+    /// Reads the records of a poll; once per poll.
+    static void decode(std::span<Item> items);
+    /// Everything for these items in one transaction, up to and without the commit. `items` are
+    /// neighbours in their partitions; an item with a cause is not run again. nullopt: ready to
+    /// commit.
+    std::optional<BatchFailure> run(std::span<Item> items, LogTime now);
+    /// After the commit: the partitions move on.
+    void keep();
+    /// After a COMMIT of unknown outcome and a reconnect: was it done?
+    Result<bool> was_committed();
+    Result<Owned> take(const TopicPartition& at, const Uuid& log_uuid, bool* fresh) {
+        return ownership_.take(session_, at, log_uuid, fresh);
+    }
+    Result<std::size_t> prune(Uuid& cursor, LogTime before, std::size_t limit) {
+        return outcomes_.prune(session_, cursor, before, limit);
+    }
+
+private:
+    struct Move {
+        Owned* owned;
+        Advance advance;
+    };
+
+    void plan_moves(std::span<Item> items, LogTime now);
+    Result<void> fence();
+    Result<void> decide_all(std::span<Item> items, LogTime now);
+    void settle_known(Item& item) const;
+    Result<void> run_handlers(std::span<Item> items, LogTime now, bool* handlers);
+    Result<void> run_neighbours(const Route& route, const Turn& turn);
+    Result<void> record(std::span<Item> items, LogTime now);
+    Result<void> load_duplicates(std::span<Item> items);
+    const Route* route_of(const Item& item) const;
+
+    Session& session_;
+    const Dialect& dialect_;
+    const BatchRules rules_;
+    Ownership ownership_;
+    Outcomes outcomes_;
+
+    // Lent to each batch, so that none allocates anew.
+    std::vector<Move> moves_;
+    std::vector<Item*> by_id_;  // decodable ones, sorted by id and log order
+    std::vector<Uuid> ids_;
+    std::vector<std::optional<Seen>> seen_;
+    std::vector<Item*> neighbours_;
+    std::vector<Command> commands_;
+    std::vector<Verdict> verdicts_;
+    std::vector<OutcomeRow> rows_;
+};
+
+}  // namespace penstock

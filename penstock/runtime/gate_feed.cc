@@ -1,0 +1,77 @@
+#include "penstock/runtime/gate_feed.h"
+
+#include <algorithm>
+#include <set>
+
+namespace penstock {
+
+GateFeed::GateFeed(Gate& gate, std::vector<Route> routes)
+    : gate_(gate), routes_(std::move(routes)) {}
+
+const GateLink* GateFeed::link_of(std::string_view type) const {
+    const auto found = std::find_if(routes_.begin(), routes_.end(),
+                                    [&](const Route& route) { return route.type == type; });
+    return found == routes_.end() ? nullptr : found->gate;
+}
+
+Result<void> GateFeed::rebuild(Session& reader, GateGeneration generation) {
+    std::set<const GateLink*> links;
+    for (const Route& route : routes_) {
+        if (route.gate != nullptr) links.insert(route.gate);
+    }
+    for (const GateLink* link : links) {
+        PENSTOCK_TRY(reader.begin());
+        auto resources = link->resources(reader);
+        reader.rollback();
+        if (!resources) return std::move(resources).error();
+        std::erase_if(*resources, [&](const ResourceSpec& spec) {
+            const auto begun = gate_.begin_rebuild(spec, generation);
+            return !begun && begun.error().code == Code::fenced;  // a lane made it just now
+        });
+        // A later snapshot than begin_rebuild(): what a lane commits after it, it tells.
+        PENSTOCK_TRY(reader.begin());
+        for (const ResourceSpec& spec : *resources) {
+            const auto loaded =
+                link->holdings(reader, spec, [&](std::span<const Holding> holdings) {
+                    return gate_.load(spec.resource, generation, holdings);
+                });
+            if (!loaded) {
+                reader.rollback();
+                return loaded.error();
+            }
+            PENSTOCK_TRY(gate_.open(spec.resource, generation));
+        }
+        reader.rollback();
+    }
+    return {};
+}
+
+void GateFeed::decided(std::span<const Item> items, GateGeneration generation) {
+    std::vector<Settled> settled;
+    settled.reserve(items.size());
+    for (const Item& item : items) {
+        if (!item.decodable || item.step == Step::duplicate) continue;
+        const GateLink* link = link_of(item.command.type);
+        if (link == nullptr) continue;
+        const bool ran = item.step == Step::run || item.step == Step::expired;
+        const Done* done = ran ? std::get_if<Done>(&item.outcome) : nullptr;
+        if (const auto ask = link->ask(item.command)) {
+            settled.push_back(
+                {ask->id, ask->resource, ask->holder, ask->quantity, done != nullptr});
+        } else if (done != nullptr) {
+            if (const auto spec = link->changed(item.command, *done)) {
+                gate_.settle(settled);
+                settled.clear();
+                apply_change(*spec, generation);
+            }
+        }
+    }
+    if (!settled.empty()) gate_.settle(settled);
+}
+
+void GateFeed::apply_change(const ResourceSpec& spec, GateGeneration generation) {
+    if (gate_.alter(spec)) return;  // it was there: closed, or other times
+    if (gate_.begin_rebuild(spec, generation)) (void)gate_.open(spec.resource, generation);
+}
+
+}  // namespace penstock

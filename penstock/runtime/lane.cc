@@ -1,0 +1,341 @@
+#include "penstock/runtime/lane.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace penstock {
+namespace {
+
+constexpr std::size_t kMaxPollBytes = 4 * 1024 * 1024;
+constexpr std::uint32_t kMaxReruns = 3;
+constexpr std::size_t kMinWidth = 16;
+constexpr std::size_t kPruneChunk = 1'000;
+constexpr std::chrono::milliseconds kPruneEvery{100};
+constexpr std::chrono::milliseconds kFirstBackOff{10};
+constexpr std::chrono::milliseconds kLongestBackOff{1'000};
+
+/// Could the statement have failed because of what one command says?
+bool may_be_commands_fault(const Error& error) {
+    return error.lost != Lost::session &&
+           (error.code == Code::constraint || error.code == Code::invalid ||
+            error.code == Code::too_large || error.code == Code::out_of_range);
+}
+
+Error diverged(const TopicPartition& at, std::string what) {
+    return error(Code::damaged,
+                 fmt::format("topic {} partition {}: {}; log and database do not belong together: "
+                             "restore the pair that does, or verify each against a backup",
+                             at.topic.value(), at.partition.value(), what));
+}
+
+}  // namespace
+
+Lane::Lane(Env& env, Log& log, Store& store, std::vector<std::unique_ptr<App>> apps,
+           LaneOptions options, Decided& decided, RuntimeObserver& observer)
+    : env_(env),
+      log_(log),
+      store_(store),
+      apps_(std::move(apps)),
+      options_(std::move(options)),
+      decided_(decided),
+      observer_(observer),
+      pause_(env.executor.make_wake()),
+      width_(options_.batch_commands) {
+    for (const auto& app : apps_) {
+        for (Route& route : app->routes()) all_routes_.push_back(std::move(route));
+    }
+    for (const Route& route : all_routes_) routes_.emplace(route.type, &route);
+}
+
+Result<void> Lane::open(std::span<const std::pair<TopicPartition, PartitionInfo>> partitions) {
+    auto session = store_.open(Role::owner, SessionLimits{});
+    if (!session) return session.error();
+    session_ = std::move(session).value();
+    batch_ = std::make_unique<Batch>(*session_, store_.dialect(),
+                                     BatchRules{&routes_, options_.dedup_horizon, options_.group});
+    PENSTOCK_TRY(batch_->prepare());
+    GroupSpec group{options_.group, {}};
+    for (const auto& [at, info] : partitions) {
+        bool fresh = false;
+        auto owned = batch_->take(at, info.uuid, &fresh);
+        if (!owned) return owned.error();
+        PENSTOCK_TRY(check_history(*owned, info, fresh));
+        PartitionState& state = partitions_.emplace_back();
+        state.next = owned->next.value();
+        state.at = at;
+        state.epoch = owned->epoch;
+        turn_ = std::max(turn_, owned->turn_time);
+        state.owned = std::move(*owned);
+        for (const auto& app : apps_) {
+            if (state.default_type.empty())
+                state.default_type = app->default_type(at.topic.value());
+        }
+        group.manual.push_back(at);
+    }
+    auto subscription = log_.subscribe(group);
+    if (!subscription) return subscription.error();
+    subscription_ = std::move(*subscription);
+    return {};
+}
+
+Result<void> Lane::check_history(const Owned& owned, const PartitionInfo& info, bool fresh) {
+    if (fresh) return check_replayable(owned.at, info);
+    if (owned.log_uuid != info.uuid) {
+        return diverged(owned.at, "the log's partition is not the one this database was fed from");
+    }
+    if (info.end < owned.next) {
+        return diverged(owned.at, fmt::format("the log ends at offset {}, but the database has "
+                                              "applied up to {}",
+                                              info.end.value(), owned.next.value()));
+    }
+    if (owned.next < info.start) {
+        return diverged(owned.at, fmt::format("the log begins at offset {}, but {} was to be "
+                                              "applied next",
+                                              info.start.value(), owned.next.value()));
+    }
+    return owned.next == info.start ? Result<void>{} : check_fingerprint(owned);
+}
+
+Result<void> Lane::check_fingerprint(const Owned& owned) {
+    const auto last =
+        log_.read(owned.at, Offset(owned.next.value() - 1), ReadLimits{1, kMaxPollBytes});
+    if (!last) return last.error();
+    const auto records = (*last)->records();
+    if (!records.empty() && fingerprint(records.front()) == owned.fingerprint) return {};
+    return diverged(owned.at, fmt::format("the record at offset {} is not the one that the "
+                                          "database has applied",
+                                          owned.next.value() - 1));
+}
+
+/// A fresh database may be rebuilt from a log that is whole, unless an outcome hung on the clock.
+Result<void> Lane::check_replayable(const TopicPartition& at, const PartitionInfo& info) {
+    if (info.start != Offset(0)) {
+        return diverged(at, fmt::format("there is no database, and the log begins at offset {}",
+                                        info.start.value()));
+    }
+    Offset next = info.start;
+    while (next < info.end) {
+        const auto read = log_.read(at, next, ReadLimits{10'000, kMaxPollBytes});
+        if (!read) return read.error();
+        for (const Logged& record : (*read)->records()) {
+            for (const Header& header : record.headers) {
+                if (header.name != header::kDeadline) continue;
+                return diverged(at, fmt::format("there is no database, and the command at offset "
+                                                "{} has a deadline, so its outcome cannot be "
+                                                "computed again",
+                                                record.offset.value()));
+            }
+            next = Offset(record.offset.value() + 1);
+        }
+    }
+    return {};
+}
+
+void Lane::stop() noexcept {
+    stopping_ = true;
+    pause_->notify();
+    if (subscription_) subscription_->wake();
+}
+
+void Lane::run() {
+    while (!stopping_ && take_turn()) {
+    }
+}
+
+/// One turn: what is ready, in order, as one transaction (or, after a failure, a few).
+bool Lane::take_turn() {
+    const MonoTime now = env_.clock.mono();
+    if (now >= next_prune_) prune_some();
+    const std::size_t allowed = pace_.allow(now, width_);
+    if (allowed == 0) {
+        pause_->wait_until(pace_.next_at(now));
+        return true;
+    }
+    auto polled = subscription_->poll(ReadLimits{allowed, kMaxPollBytes}, next_prune_);
+    if (!polled) {
+        if (polled.error().code == Code::stopped) return false;
+        fatal(polled.error());
+        return false;
+    }
+    if (!start_granted(polled->granted)) return false;
+    collect(polled->slices);
+    if (items_.empty()) return true;
+    Batch::decode(items_);
+    const bool busy = items_.size() == allowed;
+    if (!decide_items(items_)) return false;
+    pace_.decided(env_.clock.mono(), items_.size(), busy);
+    return true;
+}
+
+bool Lane::start_granted(std::span<const TopicPartition> granted) {
+    for (const TopicPartition& at : granted) {
+        if (auto started = subscription_->start(at, state_of(at).owned.next); !started) {
+            fatal(started.error());
+            return false;
+        }
+    }
+    return true;
+}
+
+PartitionState& Lane::state_of(const TopicPartition& at) {
+    const auto found = std::find_if(partitions_.begin(), partitions_.end(),
+                                    [&](const PartitionState& s) { return s.at == at; });
+    PENSTOCK_CHECK(found != partitions_.end());
+    return *found;
+}
+
+void Lane::collect(std::span<const Slice> slices) {
+    items_.clear();
+    for (const Slice& slice : slices) {
+        PartitionState& state = state_of(slice.at);
+        for (const Logged& record : slice.records) {
+            Item& item = items_.emplace_back();
+            item.record = &record;
+            item.owned = &state.owned;
+            item.default_type = state.default_type;
+        }
+    }
+}
+
+/// False: the lane cannot go on. A batch can always be run again from its first command.
+bool Lane::decide_items(std::span<Item> items) {
+    std::size_t piece = items.size();
+    while (!items.empty()) {
+        if (stopping_) return false;
+        const auto head = items.first(std::min(piece, items.size()));
+        switch (run_once(head)) {
+            case Ran::committed:
+                items = items.subspan(head.size());
+                reruns_ = 0;
+                break;
+            case Ran::again:
+                break;
+            case Ran::smaller:
+                piece = (head.size() + 1) / 2;
+                break;
+            case Ran::failed_alone:
+                break;
+            case Ran::stop:
+                return false;
+        }
+    }
+    return true;
+}
+
+Lane::Ran Lane::run_once(std::span<Item> items) {
+    began_ = env_.clock.mono();
+    turn_ = std::max(turn_, env_.clock.wall());
+    if (const auto failure = batch_->run(items, turn_)) return after_failure(*failure, items);
+    return commit(items);
+}
+
+Lane::Ran Lane::after_failure(const BatchFailure& failure, std::span<Item> items) {
+    const Error& error = failure.error;
+    if (error.code == Code::fenced || error.code == Code::damaged) return fatal(error);
+    if (may_be_commands_fault(error)) {
+        if (!failure.handlers) return fatal(error);
+        if (items.size() > 1) return Ran::smaller;
+        items.front().cause = error.text;
+        return Ran::failed_alone;
+    }
+    if (error.code == Code::conflict && ++reruns_ <= kMaxReruns) return Ran::again;
+    if (error.code == Code::conflict && items.size() > 1) {
+        reruns_ = 0;
+        return Ran::smaller;
+    }
+    // A failure of the store is nobody's attempt.
+    back_off(error);
+    if (error.lost == Lost::session) mend_session();
+    return Ran::again;
+}
+
+Lane::Ran Lane::commit(std::span<Item> items) {
+    const auto committed = session_->commit();
+    if (committed) {
+        publish(items);
+        return Ran::committed;
+    }
+    if (committed.error().effect == Effect::unknown) return settle_unknown_commit(items);
+    session_->rollback();
+    return after_failure(BatchFailure{committed.error(), false}, items);
+}
+
+/// COMMIT unknown: the owner row, read back under a lock, says whether it was done.
+Lane::Ran Lane::settle_unknown_commit(std::span<Item> items) {
+    while (!stopping_) {
+        mend_session();
+        const auto done = batch_->was_committed();
+        if (!done && done.error().code == Code::fenced) return fatal(done.error());
+        if (!done) {
+            back_off(done.error());
+            continue;
+        }
+        if (!*done) return Ran::again;
+        publish(items);
+        return Ran::committed;
+    }
+    return Ran::stop;
+}
+
+/// After the commit: the partitions move on, then whoever waits is told.
+void Lane::publish(std::span<Item> items) {
+    failures_ = 0;
+    batch_->keep();
+    const auto took = env_.clock.mono() - began_;
+    if (took > options_.batch_time) {
+        width_ = std::max(kMinWidth, width_ / 2);
+    } else if (took * 2 < options_.batch_time) {
+        width_ = std::min(options_.batch_commands, width_ * 2);
+    }
+    RuntimeObserver::Batch told{items.size(), 0, 0, 0, 0, took};
+    for (const Item& item : items) {
+        const bool ran = item.decodable && item.step != Step::duplicate;
+        told.done += ran && std::holds_alternative<Done>(item.outcome);
+        told.refused += ran && std::holds_alternative<Refused>(item.outcome);
+        told.duplicates += item.step == Step::duplicate;
+        told.dead += !item.cause.empty();
+    }
+    for (PartitionState& state : partitions_) {
+        if (state.next == state.owned.next.value()) continue;
+        state.next = state.owned.next.value();
+        subscription_->report(state.owned.at, state.owned.next);
+    }
+    decided_.decided(items);
+    observer_.batch(told);
+}
+
+void Lane::mend_session() {
+    if (const auto mended = session_->reconnect(); !mended) back_off(mended.error());
+}
+
+void Lane::back_off(const Error& failure) {
+    const auto delay = std::min(kFirstBackOff * (1 << std::min(failures_, 7u)), kLongestBackOff);
+    if (++failures_ == 1) {
+        observer_.say(RuntimeObserver::Level::warning,
+                      fmt::format("the store fails, trying again: {}", failure.text));
+    }
+    if (!stopping_) pause_->wait_until(env_.clock.mono() + delay);
+}
+
+/// Old ids are forgotten a little at a time, between batches.
+void Lane::prune_some() {
+    next_prune_ = env_.clock.mono() + kPruneEvery;
+    if (options_.dedup_horizon.count() == 0) return;
+    if (!session_->begin()) return;
+    const LogTime before = std::max(turn_, env_.clock.wall()) - options_.dedup_horizon;
+    const auto pruned = batch_->prune(prune_cursor_, before, kPruneChunk);
+    if (!pruned || *pruned == 0) {
+        session_->rollback();
+    } else if (const auto committed = session_->commit(); !committed) {
+        session_->rollback();
+    }
+}
+
+Lane::Ran Lane::fatal(const Error& failure) {
+    observer_.say(RuntimeObserver::Level::error, failure.text);
+    observer_.fatal(failure);
+    return Ran::stop;
+}
+
+}  // namespace penstock

@@ -1,0 +1,164 @@
+#include "penstock/runtime/outcomes.h"
+
+#include <cstring>
+
+namespace penstock {
+namespace {
+
+constexpr std::string_view kFind =
+    "SELECT body_hash, outcome, reason, reply, record_offset, decided_at "
+    "FROM penstock_processed WHERE id = :id AND part = 0";
+constexpr std::int64_t kDone = 1;
+constexpr std::int64_t kRefused = 2;
+
+Bytes bytes_of(const Hash128& hash) {
+    return std::as_bytes(std::span(hash.bytes));
+}
+
+Hash128 hash_of(Bytes bytes) {
+    Hash128 hash;
+    if (bytes.size() == hash.bytes.size()) {
+        std::memcpy(hash.bytes.data(), bytes.data(), bytes.size());
+    }
+    return hash;
+}
+
+Result<std::optional<Recorded>> find_with(Session& session, StatementId find, const Uuid& id) {
+    const Value values[] = {bytes_of(id)};
+    const auto rows = run_one(session, find, values);
+    if (!rows) return rows.error();
+    const Table& table = rows->table;
+    if (table.rows() == 0) return std::optional<Recorded>{};
+    Recorded recorded;
+    recorded.body = hash_of(table.blob(0, 0));
+    if (table.integer(0, 1) == kDone) {
+        recorded.outcome = Done{std::string(table.text(0, 3)), {}};
+    } else {
+        recorded.outcome = Refused{std::string(table.text(0, 2)), std::string(table.text(0, 3))};
+    }
+    recorded.offset = Offset(static_cast<std::uint64_t>(table.integer(0, 4)));
+    recorded.decided_at = log_time(table.integer(0, 5));
+    return std::optional<Recorded>(std::move(recorded));
+}
+
+Value optional_bytes(const std::optional<Bytes>& bytes) {
+    return bytes ? Value(*bytes) : Value(std::monostate{});
+}
+
+}  // namespace
+
+Result<void> Outcomes::prepare(Session& session, const Dialect& dialect) {
+    const auto prepare = [&](StatementId& into, std::string_view sql) -> Result<void> {
+        auto prepared = session.prepare(sql);
+        if (!prepared) return prepared.error();
+        into = *prepared;
+        return {};
+    };
+    PENSTOCK_TRY(prepare(seen_,
+                         "SELECT id, body_hash FROM penstock_processed "
+                         "WHERE id = :id AND part = 0"));
+    PENSTOCK_TRY(prepare(find_, kFind));
+    PENSTOCK_TRY(prepare(record_,
+                         "INSERT INTO penstock_processed (id, part, body_hash, outcome, reason, "
+                         "reply, topic, partition_no, record_offset, decided_at) VALUES (:id, 0, "
+                         ":body_hash, :outcome, :reason, :reply, :topic, :partition_no, "
+                         ":record_offset, :decided_at)"));
+    PENSTOCK_TRY(prepare(dead_, dialect.insert_or_nothing(
+                                    "penstock_dead_letter",
+                                    "topic, partition_no, record_offset, id, type, record_key, "
+                                    "record_value, cause, decided_at",
+                                    "topic, partition_no, record_offset")));
+    PENSTOCK_TRY(prepare(walk_,
+                         "SELECT id, decided_at FROM penstock_processed WHERE id > :cursor "
+                         "ORDER BY id LIMIT :chunk"));
+    return prepare(forget_, "DELETE FROM penstock_processed WHERE id = :id");
+}
+
+Result<void> Outcomes::seen(Session& session, std::span<const Uuid> ids,
+                            std::span<std::optional<Seen>> found) {
+    if (ids.empty()) return {};
+    values_.clear();
+    for (const Uuid& id : ids) values_.emplace_back(bytes_of(id));
+    const auto rows = session.run_many(seen_, values_);
+    if (!rows) return rows.error();
+    const Table& table = rows->table;
+    std::size_t at = 0;
+    for (std::size_t row = 0; row < table.rows(); ++row) {
+        const Hash128 id = hash_of(table.blob(row, 0));
+        while (at < ids.size() && ids[at] < id) ++at;
+        PENSTOCK_CHECK(at < ids.size() && ids[at] == id);
+        found[at] = Seen{hash_of(table.blob(row, 1))};
+    }
+    return {};
+}
+
+Result<std::optional<Recorded>> Outcomes::find(Session& session, const Uuid& id) {
+    return find_with(session, find_, id);
+}
+
+Result<void> Outcomes::record(Session& session, std::span<const OutcomeRow> rows) {
+    if (rows.empty()) return {};
+    values_.clear();
+    for (const OutcomeRow& row : rows) {
+        values_.emplace_back(bytes_of(row.id));
+        values_.emplace_back(bytes_of(row.body));
+        if (const auto* done = std::get_if<Done>(row.outcome)) {
+            values_.emplace_back(kDone);
+            values_.emplace_back(std::monostate{});
+            values_.emplace_back(as_bytes(done->reply));
+        } else {
+            const auto& refused = std::get<Refused>(*row.outcome);
+            values_.emplace_back(kRefused);
+            values_.emplace_back(std::string_view(refused.reason));
+            values_.emplace_back(as_bytes(refused.text));
+        }
+        values_.emplace_back(std::string_view(row.at->topic.value()));
+        values_.emplace_back(std::int64_t{row.at->partition.value()});
+        values_.emplace_back(static_cast<std::int64_t>(row.offset.value()));
+        values_.emplace_back(unix_ms(row.decided_at));
+    }
+    const auto result = session.run_many(record_, values_);
+    if (!result) return result.error();
+    return {};
+}
+
+Result<void> Outcomes::record_dead(Session& session, const DeadRow& row) {
+    const Value values[] = {std::string_view(row.at->topic.value()),
+                            std::int64_t{row.at->partition.value()},
+                            static_cast<std::int64_t>(row.offset.value()),
+                            row.id ? Value(bytes_of(*row.id)) : Value(std::monostate{}),
+                            row.type,
+                            optional_bytes(row.key),
+                            optional_bytes(row.value),
+                            row.cause,
+                            unix_ms(row.decided_at)};
+    const auto result = run_one(session, dead_, values);
+    if (!result) return result.error();
+    return {};
+}
+
+Result<std::size_t> Outcomes::prune(Session& session, Uuid& cursor, LogTime before,
+                                    std::size_t limit) {
+    const Value values[] = {bytes_of(cursor), static_cast<std::int64_t>(limit)};
+    const auto rows = run_one(session, walk_, values);
+    if (!rows) return rows.error();
+    const Table& table = rows->table;
+    values_.clear();
+    for (std::size_t row = 0; row < table.rows(); ++row) {
+        if (log_time(table.integer(row, 1)) < before) values_.emplace_back(table.blob(row, 0));
+    }
+    const std::size_t forgotten = values_.size();
+    if (forgotten != 0) {
+        if (const auto result = session.run_many(forget_, values_); !result) return result.error();
+    }
+    cursor = table.rows() < limit ? Uuid{} : hash_of(table.blob(table.rows() - 1, 0));
+    return forgotten;
+}
+
+Result<std::optional<Recorded>> find_outcome(Session& reader, const Uuid& id) {
+    const auto find = reader.prepare(kFind);
+    if (!find) return find.error();
+    return find_with(reader, *find, id);
+}
+
+}  // namespace penstock

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "penstock/base/env.h"
+#include "penstock/base/guarded.h"
+#include "penstock/core/handler.h"
+#include "penstock/runtime/batch.h"
+#include "penstock/runtime/observer.h"
+#include "penstock/runtime/reader.h"
+#include "penstock/runtime/requester.h"
+
+namespace penstock {
+
+struct RequesterOptions {
+    std::size_t max_in_line = 65'536;
+    std::chrono::milliseconds dedup_horizon{};
+};
+
+/// Where a type's commands go.
+struct Destination {
+    Route route;
+    std::uint32_t partitions = 1;
+    LayoutId layout;
+};
+
+/// How far a partition is applied, and how fast; from the lanes.
+class LineProgress {
+public:
+    virtual ~LineProgress() = default;
+    virtual Offset next(const TopicPartition& at) const = 0;
+    virtual double rate(const TopicPartition& at) const = 0;  ///< commands/s; 0: not known
+};
+
+/// The requester of one process. A command in line has a slot from submit() until it is both
+/// decided and answered by the log; callers of the same id share it.
+class LineRequester final : public Requester, AppendSink, GateSink {
+public:
+    LineRequester(Env&, Log&, Gate&, Reader&, const LineProgress&, RequesterOptions,
+                  RuntimeObserver&);
+
+    void set_destinations(std::vector<Destination> destinations);
+    /// Why nothing is taken at present; none: open.
+    void refuse_all(std::optional<Error> why);
+
+    void submit(std::span<const Submission>, std::uint64_t first_tag, ReplySink& sink) override;
+    std::optional<InLine> in_line(const Uuid& id) override;
+    void look_up(const Uuid& id, std::uint64_t tag, ReplySink& sink) override;
+
+    /// From the lanes, after the commit.
+    void decided(std::span<Item> items);
+    /// Nothing is in line any more; waits until `by`.
+    bool wait_until_empty(Wake& wake, MonoTime by);
+    /// Every caller that still waits gets unknown.
+    void abandon_all();
+
+private:
+    struct Waiter {
+        ReplySink* sink;
+        std::uint64_t tag;
+        bool first;
+    };
+    struct Slot {
+        std::uint32_t generation = 0;
+        bool fresh_id = false;
+        bool decided = false;   ///< the lane has published it
+        bool with_log = false;  ///< the log still owes an answer
+        Command command;        ///< borrows from `bytes`
+        std::string bytes;
+        Hash128 body;
+        const Destination* destination = nullptr;
+        TopicPartition at;
+        std::optional<Offset> offset;
+        std::vector<Waiter> waiters;
+    };
+    /// Replies gathered under the lock, sent after it.
+    class Outbox;
+    struct IdHash {
+        std::uint64_t seed;
+        std::size_t operator()(const Uuid& id) const;
+    };
+    using SlotIndex = std::uint32_t;
+
+    void appended(std::span<const Appended>) noexcept override;
+    void answered(std::span<const Answer>) noexcept override;
+
+    void admit(const Submission& submission, Waiter waiter, Outbox& out,
+               std::vector<SlotIndex>& taken) REQUIRES(mutex_);
+    SlotIndex take_slot(const Submission& submission, const Hash128& body,
+                        const Destination& destination) REQUIRES(mutex_);
+    void free_slot(SlotIndex index) REQUIRES(mutex_);
+    Slot* slot_of(std::uint64_t tag) REQUIRES(mutex_);
+    static std::uint64_t tag_of(SlotIndex index, const Slot& slot);
+    void ask_gate(std::span<const SlotIndex> taken);
+    void append(std::span<const SlotIndex> admitted);
+    void refuse(SlotIndex index, const Answer& answer, Outbox& out) REQUIRES(mutex_);
+    void answer_from_store(Uuid id, std::optional<Hash128> body, std::vector<Waiter> waiters,
+                           Answered otherwise);
+
+    Env& env_;
+    Log& log_;
+    Gate& gate_;
+    Reader& reader_;
+    const LineProgress& progress_;
+    const RequesterOptions options_;
+    RuntimeObserver& observer_;
+    std::vector<Destination> destinations_;  // constant after set_destinations
+
+    Mutex mutex_;
+    std::deque<Slot> slots_ GUARDED_BY(mutex_);
+    std::vector<SlotIndex> free_ GUARDED_BY(mutex_);
+    std::unordered_map<Uuid, SlotIndex, IdHash> by_id_ GUARDED_BY(mutex_);
+    std::optional<Error> refusing_ GUARDED_BY(mutex_);
+    Wake* emptied_ GUARDED_BY(mutex_) = nullptr;
+};
+
+}  // namespace penstock

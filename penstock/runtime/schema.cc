@@ -1,0 +1,48 @@
+#include "penstock/runtime/schema.h"
+
+#include <fmt/format.h>
+
+namespace penstock {
+
+std::vector<Migration> runtime_migrations(const Dialect& dialect) {
+    const auto id = dialect.type("id16");
+    const auto integer = dialect.type("int");
+    const auto text = dialect.type("text");
+    const auto key = dialect.type("key");
+    const auto blob = dialect.type("blob");
+    const auto clustered = dialect.clustered();
+    return {
+        {"penstock",
+         1,
+         {
+             // Who owns a partition, and how far it is applied. epoch is the fence.
+             fmt::format("CREATE TABLE penstock_owner ("
+                         "grp {key} NOT NULL, topic {key} NOT NULL, part {integer} NOT NULL, "
+                         "epoch {integer} NOT NULL, seq {integer} NOT NULL, "
+                         "next_offset {integer} NOT NULL, fingerprint {integer} NOT NULL, "
+                         "log_uuid {id} NOT NULL, turn_time {integer} NOT NULL, "
+                         "session {text}, PRIMARY KEY (grp, topic, part)){clustered}",
+                         fmt::arg("key", key), fmt::arg("integer", integer), fmt::arg("id", id),
+                         fmt::arg("text", text), fmt::arg("clustered", clustered)),
+             // One row per id: its outcome for ever (outcome 1 done, 2 refused).
+             fmt::format("CREATE TABLE penstock_processed ("
+                         "id {id} NOT NULL, part {integer} NOT NULL, body_hash {id} NOT NULL, "
+                         "outcome {integer} NOT NULL, reason {text}, reply {blob} NOT NULL, "
+                         "topic {text} NOT NULL, partition_no {integer} NOT NULL, "
+                         "record_offset {integer} NOT NULL, decided_at {integer} NOT NULL, "
+                         "PRIMARY KEY (id, part)){clustered}",
+                         fmt::arg("integer", integer), fmt::arg("id", id), fmt::arg("text", text),
+                         fmt::arg("blob", blob), fmt::arg("clustered", clustered)),
+             // Records that could not be done, whole, to be looked at.
+             fmt::format("CREATE TABLE penstock_dead_letter ("
+                         "topic {key} NOT NULL, partition_no {integer} NOT NULL, "
+                         "record_offset {integer} NOT NULL, id {blob}, type {text}, "
+                         "record_key {blob}, record_value {blob}, cause {text} NOT NULL, "
+                         "decided_at {integer} NOT NULL, "
+                         "PRIMARY KEY (topic, partition_no, record_offset)){clustered}",
+                         fmt::arg("key", key), fmt::arg("integer", integer), fmt::arg("text", text),
+                         fmt::arg("blob", blob), fmt::arg("clustered", clustered)),
+         }}};
+}
+
+}  // namespace penstock
