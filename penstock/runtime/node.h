@@ -55,7 +55,8 @@ public:
     virtual Readiness readiness() = 0;
     virtual Requester& requester() = 0;
     /// Runs `job` on the reader's thread with a read-only session in one snapshot. False: the
-    /// queue is full. The job must not wait for anything else. A failed session is mended first.
+    /// queue is full. The job must not wait for anything else. Where the store cannot be
+    /// read, it gets a session whose every call says why.
     virtual bool read(std::function<void(Session&)> job) = 0;
     virtual std::vector<PartitionProgress> progress() = 0;
     virtual void set_max_rows_per_s(std::uint32_t) = 0;

@@ -1,5 +1,7 @@
 #include "penstock/runtime/reader.h"
 
+#include "penstock/runtime/failed_session.h"
+
 namespace penstock {
 
 Reader::Reader(Env& env, Store& store, std::size_t max_queued)
@@ -42,8 +44,13 @@ void Reader::body() {
         if (!begun && begun.error().lost == Lost::session && session_->reconnect()) {
             begun = session_->begin();
         }
-        for (const auto& job : jobs) job(*session_);
-        if (begun) session_->rollback();
+        if (begun) {
+            for (const auto& job : jobs) job(*session_);
+            session_->rollback();
+        } else {
+            FailedSession failed(begun.error());
+            for (const auto& job : jobs) job(failed);
+        }
     }
 }
 

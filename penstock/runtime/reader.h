@@ -19,8 +19,8 @@ public:
     ~Reader();
 
     Result<void> start();
-    /// False: the queue is full or the reader stopped. A job may be run with a session whose
-    /// begin() failed: its statements then fail.
+    /// False: the queue is full or the reader stopped. Where the store cannot be read, the job gets
+    /// a session whose every call says why.
     bool run(std::function<void(Session&)> job);
     /// Runs what is queued, then ends the thread. Idempotent.
     void stop();
