@@ -209,9 +209,12 @@ Result<Offset> MemoryLogState::trim(const TopicPartition& at, Offset before, Log
         const std::size_t count = segment_end - partition.start.value();
         const bool too_old = spec.retention_time && partition.records[count - 1]->logged().time <
                                                         now - *spec.retention_time;
-        const bool too_big = spec.retention_bytes && partition.bytes > *spec.retention_bytes;
+        std::uint64_t bytes = 0;
+        for (std::size_t i = 0; i < count; ++i) bytes += partition.records[i]->bytes();
+        const bool too_big =
+            spec.retention_bytes && partition.bytes - bytes >= *spec.retention_bytes;
         if (!too_old && !too_big) break;
-        for (std::size_t i = 0; i < count; ++i) partition.bytes -= partition.records[i]->bytes();
+        partition.bytes -= bytes;
         partition.records.erase(partition.records.begin(),
                                 partition.records.begin() + static_cast<std::ptrdiff_t>(count));
         partition.start = Offset(segment_end);
