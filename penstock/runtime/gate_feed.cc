@@ -50,15 +50,17 @@ void GateFeed::decided(std::span<const Item> items, GateGeneration generation) {
     std::vector<Settled> settled;
     settled.reserve(items.size());
     for (const Item& item : items) {
-        if (!item.decodable || item.step == Step::duplicate) continue;
+        if (!item.decodable) continue;
         const GateLink* link = link_of(item.command.type);
         if (link == nullptr) continue;
         const bool ran = item.step == Step::run || item.step == Step::expired;
-        const Done* done = ran ? std::get_if<Done>(&item.outcome) : nullptr;
+        const bool known = ran || item.step == Step::duplicate;
+        const Done* done = known ? std::get_if<Done>(&item.outcome) : nullptr;
         if (const auto ask = link->ask(item.command)) {
+            // Duplicates, too: the gate forgets an id given back, and may have let it in again.
             settled.push_back(
                 {ask->id, ask->resource, ask->holder, ask->quantity, done != nullptr});
-        } else if (done != nullptr) {
+        } else if (done != nullptr && ran) {
             if (const auto spec = link->changed(item.command, *done)) {
                 gate_.settle(settled);
                 settled.clear();

@@ -290,7 +290,7 @@ void Lane::publish(std::span<Item> items) {
     }
     RuntimeObserver::Batch told{items.size(), 0, 0, 0, 0, took};
     for (const Item& item : items) {
-        const bool ran = item.decodable && item.step != Step::duplicate;
+        const bool ran = item.decodable && (item.step == Step::run || item.step == Step::expired);
         told.done += ran && std::holds_alternative<Done>(item.outcome);
         told.refused += ran && std::holds_alternative<Refused>(item.outcome);
         told.duplicates += item.step == Step::duplicate;

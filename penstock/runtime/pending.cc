@@ -145,7 +145,8 @@ LineRequester::SlotIndex LineRequester::take_slot(const Submission& submission, 
     free_.pop_back();
     Slot& slot = slots_[index];
     slot.fresh_id = submission.fresh_id;
-    slot.decided = slot.with_log = false;
+    slot.decided = false;
+    slot.pinned = true;
     slot.offset.reset();
     slot.body = body;
     slot.destination = &destination;
@@ -249,6 +250,8 @@ void LineRequester::answered(std::span<const Answer> answers) noexcept {
 /// ever, also after sold out.
 void LineRequester::refuse(SlotIndex index, const Answer& answer, Outbox& out) {
     Slot& slot = slots_[index];
+    // Decided meanwhile, by a record of an earlier attempt: its callers have that answer.
+    if (slot.decided) return free_slot(index);
     by_id_.erase(slot.command.id);
     Answered refusal = Error{};
     if (!answer.admission) {
@@ -261,13 +264,15 @@ void LineRequester::refuse(SlotIndex index, const Answer& answer, Outbox& out) {
     if (slot.fresh_id) {
         out.add_all(slot.waiters, refusal);
     } else {
-        answer_from_store(slot.command.id, slot.body, std::move(slot.waiters), std::move(refusal));
+        answer_from_store(slot.command.id, slot.body, std::move(slot.waiters), std::move(refusal),
+                          out);
     }
     free_slot(index);
 }
 
 void LineRequester::answer_from_store(Uuid id, std::optional<Hash128> body,
-                                      std::vector<Waiter> waiters, Answered otherwise) {
+                                      std::vector<Waiter> waiters, Answered otherwise,
+                                      Outbox& refused) {
     auto job = [id, body, waiters, otherwise = std::move(otherwise)](Session& session) {
         Outbox out;
         auto found = find_outcome(session, id);
@@ -284,10 +289,8 @@ void LineRequester::answer_from_store(Uuid id, std::optional<Hash128> body,
         }
     };
     if (reader_.run(job)) return;
-    Outbox out;
-    out.add_all(waiters, error(Code::overloaded,
-                               "too many questions wait for the store; try "
-                               "again later"));
+    refused.add_all(
+        waiters, error(Code::overloaded, "too many questions wait for the store; try again later"));
 }
 
 void LineRequester::append(std::span<const SlotIndex> admitted) {
@@ -296,10 +299,8 @@ void LineRequester::append(std::span<const SlotIndex> admitted) {
         std::uint64_t tag;
         {
             const MutexLock lock(mutex_);
-            Slot& mine = slots_[index];
-            mine.with_log = true;
-            slot = &mine;  // pinned until the log has answered; what append reads is constant
-            tag = tag_of(index, mine);
+            slot = &slots_[index];  // pinned until the log has answered: what it reads is constant
+            tag = tag_of(index, *slot);
         }
         const CommandRecord command(slot->command);
         const Record record = command.record();
@@ -313,27 +314,26 @@ void LineRequester::appended(std::span<const Appended> results) noexcept {
         Command command;
         std::string bytes;
     };
+    Outbox out;  // sends last: who asks again at once finds the unit given back
     std::vector<GivenBack> given_back;
     {
-        Outbox out;
         const MutexLock lock(mutex_);
         for (const Appended& result : results) {
             Slot* slot = slot_of(result.tag);
             if (slot == nullptr) continue;
-            slot->with_log = false;
-            if (result.offset) {
-                slot->offset = *result.offset;
-            } else if (!slot->decided) {
-                // Certainly not there: the unit flows back. Unknown: it stays reserved.
+            slot->pinned = false;
+            if (result.offset) slot->offset = *result.offset;
+            if (!result.offset && !slot->decided) {
                 out.add_all(slot->waiters, result.offset.error());
                 by_id_.erase(slot->command.id);
                 slot->decided = true;
-                if (result.offset.error().effect == Effect::none) {
-                    GivenBack& back = given_back.emplace_back();
-                    back.link = slot->destination->route.gate;
-                    back.command = slot->command;
-                    back.bytes.swap(slot->bytes);  // keeps the heap block that command borrows
-                }
+            }
+            // Certainly not there: the unit flows back. Unknown: it stays reserved.
+            if (!result.offset && result.offset.error().effect == Effect::none) {
+                GivenBack& back = given_back.emplace_back();
+                back.link = slot->destination->route.gate;
+                back.command = slot->command;
+                back.bytes.swap(slot->bytes);  // keeps the heap block that command borrows
             }
             if (slot->decided) free_slot(static_cast<SlotIndex>(result.tag));
         }
@@ -380,7 +380,7 @@ void LineRequester::decided(std::span<Item> items) {
         by_id_.erase(found);
         slot.waiters.clear();
         slot.decided = true;
-        if (!slot.with_log) free_slot(index);
+        if (!slot.pinned) free_slot(index);
     }
 }
 
@@ -405,8 +405,9 @@ std::optional<InLine> LineRequester::in_line(const Uuid& id) {
 }
 
 void LineRequester::look_up(const Uuid& id, std::uint64_t tag, ReplySink& sink) {
+    Outbox out;
     answer_from_store(id, std::nullopt, {Waiter{&sink, tag, false}},
-                      error(Code::not_found, "no command with this id is on record"));
+                      error(Code::not_found, "no command with this id is on record"), out);
 }
 
 bool LineRequester::wait_until_empty(Wake& wake, MonoTime by) {

@@ -66,9 +66,9 @@ private:
     struct Slot {
         std::uint32_t generation = 0;
         bool fresh_id = false;
-        bool decided = false;   ///< the lane has published it
-        bool with_log = false;  ///< the log still owes an answer
-        Command command;        ///< borrows from `bytes`
+        bool decided = false;  ///< the lane has published it
+        bool pinned = false;   ///< its submitter is under way, or the log still owes an answer
+        Command command;       ///< borrows from `bytes`
         std::string bytes;
         Hash128 body;
         const Destination* destination = nullptr;
@@ -98,7 +98,7 @@ private:
     void append(std::span<const SlotIndex> admitted);
     void refuse(SlotIndex index, const Answer& answer, Outbox& out) REQUIRES(mutex_);
     void answer_from_store(Uuid id, std::optional<Hash128> body, std::vector<Waiter> waiters,
-                           Answered otherwise);
+                           Answered otherwise, Outbox& out);
 
     Env& env_;
     Log& log_;
