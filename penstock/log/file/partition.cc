@@ -111,12 +111,24 @@ std::unique_ptr<Partition::Building> Partition::take_front() {
     return building;
 }
 
-void Partition::put_back(std::unique_ptr<Building> building) {
+/// Waits for a spare again, unless nothing is to be written any more: then it is answered.
+void Partition::put_back(std::unique_ptr<Building> building, Delivery& delivery) {
+    {
+        const MutexLock lock(append_mutex_);
+        if (writing_.empty()) return;  // answered meanwhile by abandon()
+        if (!dead_) {
+            building->tickets.swap(writing_);
+            pending_bytes_ += building->size - kBatchHeaderBytes;
+            waiting_.push_front(std::move(building));
+            return;
+        }
+    }
+    answer_writing(*refusal(), delivery);
+}
+
+std::optional<Error> Partition::refusal() {
     const MutexLock lock(append_mutex_);
-    if (writing_.empty()) return;  // answered meanwhile by abandon()
-    building->tickets.swap(writing_);
-    pending_bytes_ += building->size - kBatchHeaderBytes;
-    waiting_.push_front(std::move(building));
+    return refusal_;
 }
 
 Partition::Wrote Partition::write_next(Delivery& delivery) {
@@ -132,7 +144,7 @@ Partition::Wrote Partition::write_next(Delivery& delivery) {
             return Wrote::batch;
         }
         if (!*taken) {
-            put_back(std::move(building));
+            put_back(std::move(building), delivery);
             return Wrote::blocked;
         }
         if (auto rolled = roll(std::move(spare), spare_bytes); !rolled) {
@@ -250,6 +262,7 @@ void Partition::refuse(const Error& why) {
     {
         const MutexLock lock(append_mutex_);
         refusal_ = why;
+        dead_ = true;
         tickets = take_waiting();
         ++answering_;
     }
@@ -262,14 +275,18 @@ void Partition::close(const Error& why) {
 }
 
 void Partition::abandon(const Error& unknown, const Error& never) {
-    refuse(never);
-    std::vector<Ticket> tickets;
+    std::vector<Ticket> unwritten;
+    std::vector<Ticket> written;  // perhaps
     {
         const MutexLock lock(append_mutex_);
-        tickets.swap(writing_);
-        ++answering_;
+        refusal_ = never;
+        dead_ = true;
+        unwritten = take_waiting();
+        written.swap(writing_);
+        answering_ += 2;
     }
-    answer_now(tickets, unknown);
+    answer_now(unwritten, never);
+    answer_now(written, unknown);
 }
 
 bool Partition::idle() {

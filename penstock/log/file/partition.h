@@ -135,7 +135,8 @@ private:
         REQUIRES(append_mutex_);
     Building& building_for(const Record& record) REQUIRES(append_mutex_);
     std::unique_ptr<Building> take_front();
-    void put_back(std::unique_ptr<Building> building);
+    void put_back(std::unique_ptr<Building> building, Delivery& delivery);
+    std::optional<Error> refusal();
     std::vector<Ticket> take_waiting() REQUIRES(append_mutex_);
     void answer_writing(const Result<Offset>& base, Delivery& delivery);
     void answer_now(const std::vector<Ticket>& tickets, const Error& why);
@@ -175,6 +176,7 @@ private:
     bool queued_ GUARDED_BY(append_mutex_) = false;  ///< the writer knows that something waits
     int answering_ GUARDED_BY(append_mutex_) = 0;    ///< calls to sinks that run now
     std::optional<Error> refusal_ GUARDED_BY(append_mutex_);
+    bool dead_ GUARDED_BY(append_mutex_) = false;  ///< nothing that waits is written any more
 
     Mutex spare_mutex_;
     Spare spare_ GUARDED_BY(spare_mutex_) = Spare::none;
