@@ -1,0 +1,2 @@
+add_executable(log_bench log_bench.cc)
+target_link_libraries(log_bench PRIVATE penstock_flags penstock_log_file)

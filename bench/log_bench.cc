@@ -1,0 +1,281 @@
+// Figures of the embedded log, one JSON line each, beside the raw fdatasync of the same run.
+// Usage: log_bench [--dir DIR] [--runs N] [--small]; the figures are medians over the runs.
+
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "penstock/base/env.h"
+#include "penstock/log/file/file_log.h"
+
+namespace penstock {
+namespace {
+
+const TopicPartition kAt{TopicId("bench"), PartitionId(0)};
+constexpr std::size_t kRecordBytes = 100;
+
+struct Sizes {
+    std::size_t lone_appends = 2000;
+    std::size_t probe_syncs = 2000;
+    std::size_t blocking_callers = 64;
+    std::size_t blocking_appends = 100'000;
+    std::size_t async_in_flight = 16'000;
+    std::size_t async_records = 8'000'000;
+    std::uint64_t restart_bytes = 1 << 30;
+};
+
+double seconds_since(MonoTime began) {
+    return std::chrono::duration<double>(system_env().clock.mono() - began).count();
+}
+
+double median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+}
+
+void require(const Result<void>& result) {
+    if (result) return;
+    fmt::print(stderr, "log_bench: {}\n", result.error().text);
+    std::exit(1);
+}
+
+template <class T>
+T require(Result<T> result) {
+    if (!result) require(Result<void>(result.error()));
+    return std::move(*result);
+}
+
+/// One record at a time, each waits for the answer.
+class LoneSink final : public AppendSink {
+public:
+    LoneSink() : wake_(system_env().executor.make_wake()) {}
+    void appended(std::span<const Appended> results) noexcept override {
+        if (!results.front().offset) std::abort();
+        wake_->notify();
+    }
+    void wait() { wake_->wait_until(kNever); }
+
+private:
+    const std::unique_ptr<Wake> wake_;
+};
+
+/// Counts answers down and wakes its caller when a part of them came.
+class FlightSink final : public AppendSink {
+public:
+    FlightSink() : wake_(system_env().executor.make_wake()) {}
+    void appended(std::span<const Appended> results) noexcept override {
+        for (const Appended& result : results) {
+            if (!result.offset) std::abort();
+        }
+        landed_.fetch_add(results.size());
+        wake_->notify();
+    }
+    std::size_t landed() const { return landed_.load(); }
+    void wait() { wake_->wait_until(kNever); }
+
+private:
+    const std::unique_ptr<Wake> wake_;
+    std::atomic<std::size_t> landed_ = 0;
+};
+
+class Bench {
+public:
+    Bench(std::string directory, const Sizes& sizes)
+        : directory_(std::move(directory)), sizes_(sizes) {}
+
+    void run() {
+        figures_["fdatasync_p50_us"].push_back(probe());
+        figures_["append_one_caller_p50_us"].push_back(one_caller());
+        figures_["append_64_callers_per_s"].push_back(blocking_callers());
+        // In a segment that was written ahead, and with segments written ahead meanwhile.
+        const std::uint64_t ample = sizes_.async_records * (kRecordBytes + 16);
+        figures_["append_async_16000_per_s"].push_back(asynchronous(ample));
+        figures_["append_async_16000_rolling_per_s"].push_back(asynchronous(0));
+        figures_["restart_s_per_gib"].push_back(restart());
+        figures_["append_one_caller_ratio"].push_back(figures_["append_one_caller_p50_us"].back() /
+                                                      figures_["fdatasync_p50_us"].back());
+    }
+
+    void print() const {
+        for (const auto& [name, values] : figures_) {
+            const auto [least, most] = std::minmax_element(values.begin(), values.end());
+            fmt::print(
+                "{{\"bench\":\"log\",\"figure\":\"{}\",\"median\":{:.4g},\"min\":{:.4g},\"max\":{:."
+                "4g},"
+                "\"runs\":{}}}\n",
+                name, median(values), *least, *most, values.size());
+        }
+    }
+
+private:
+    /// p50 of write and fdatasync of 4 KiB into a file that was written before.
+    double probe() {
+        const std::string path = directory_ + "/probe";
+        constexpr std::size_t kBytes = 4096;
+        std::vector<double> us;
+        {
+            auto file = require(system_env().files.open(path, OpenMode::create));
+            const std::vector<std::byte> zeros(1024 * 1024);
+            const std::vector<std::byte> block(kBytes, std::byte{1});
+            for (std::size_t i = 0; i * zeros.size() < sizes_.probe_syncs * kBytes; ++i) {
+                require(file->write(i * zeros.size(), zeros));
+            }
+            require(file->sync());
+            for (std::size_t i = 0; i < sizes_.probe_syncs; ++i) {
+                const MonoTime began = system_env().clock.mono();
+                require(file->write(i * kBytes, block));
+                require(file->sync());
+                us.push_back(seconds_since(began) * 1e6);
+            }
+        }
+        require(system_env().files.remove(path));
+        return median(us);
+    }
+
+    /// `first_segment_bytes`: written ahead before the clock starts; 0: the default.
+    std::unique_ptr<FileLog> fresh(std::uint64_t first_segment_bytes = 0) {
+        std::filesystem::remove_all(directory_ + "/log");
+        auto log = open(first_segment_bytes);
+        TopicSpec spec;
+        spec.topic = kAt.topic;
+        require(log->create(spec));
+        return log;
+    }
+    std::unique_ptr<FileLog> open(std::uint64_t first_segment_bytes = 0) {
+        FileLogOptions options;
+        if (first_segment_bytes > 0) {
+            options.first_segment_bytes = options.segment_bytes = first_segment_bytes;
+        }
+        options.directory = directory_ + "/log";
+        options.on_fatal = [](const Error&) { std::abort(); };
+        return require(FileLog::open(system_env(), options));
+    }
+
+    double one_caller() {
+        const auto log = fresh();
+        const std::string value(kRecordBytes, 'v');
+        Record record;
+        record.value = as_bytes(value);
+        LoneSink sink;
+        std::vector<double> us;
+        for (std::size_t i = 0; i < sizes_.lone_appends; ++i) {
+            const MonoTime began = system_env().clock.mono();
+            log->append(kAt, {&record, 1}, i, sink);
+            sink.wait();
+            us.push_back(seconds_since(began) * 1e6);
+        }
+        return median(us);
+    }
+
+    double blocking_callers() {
+        const auto log = fresh();
+        const std::size_t each = sizes_.blocking_appends / sizes_.blocking_callers;
+        const MonoTime began = system_env().clock.mono();
+        {
+            std::vector<std::unique_ptr<Task>> callers;
+            for (std::size_t i = 0; i < sizes_.blocking_callers; ++i) {
+                callers.push_back(system_env().executor.spawn("caller", [&log, each] {
+                    const std::string value(kRecordBytes, 'v');
+                    Record record;
+                    record.value = as_bytes(value);
+                    LoneSink sink;
+                    for (std::size_t n = 0; n < each; ++n) {
+                        log->append(kAt, {&record, 1}, n, sink);
+                        sink.wait();
+                    }
+                }));
+            }
+        }
+        return static_cast<double>(each * sizes_.blocking_callers) / seconds_since(began);
+    }
+
+    double asynchronous(std::uint64_t first_segment_bytes) {
+        const auto log = fresh(first_segment_bytes);
+        constexpr std::size_t kPerCall = 100;
+        const std::string value(kRecordBytes, 'v');
+        Record record;
+        record.value = as_bytes(value);
+        const std::vector<Record> call(kPerCall, record);
+        FlightSink sink;
+        const MonoTime began = system_env().clock.mono();
+        std::size_t sent = 0;
+        while (sink.landed() < sizes_.async_records) {
+            if (sent < sizes_.async_records && sent - sink.landed() < sizes_.async_in_flight) {
+                log->append(kAt, call, sent, sink);
+                sent += kPerCall;
+            } else {
+                sink.wait();
+            }
+        }
+        return static_cast<double>(sent) / seconds_since(began);
+    }
+
+    double restart() {
+        {
+            const auto log = fresh();
+            const std::string value(kRecordBytes, 'v');
+            Record record;
+            record.value = as_bytes(value);
+            const std::vector<Record> call(1000, record);
+            FlightSink sink;
+            std::size_t sent = 0;
+            while (sent * kRecordBytes < sizes_.restart_bytes) {
+                if (sent - sink.landed() >= 40'000) {
+                    sink.wait();
+                    continue;
+                }
+                log->append(kAt, call, sent, sink);
+                sent += call.size();
+            }
+            while (sink.landed() < sent) sink.wait();
+        }
+        const MonoTime began = system_env().clock.mono();
+        const auto log = open();
+        const double took = seconds_since(began);
+        const auto bytes = require(log->describe(kAt.topic)).at(0).partitions.at(0).bytes;
+        return took / (static_cast<double>(bytes) / (1 << 30));
+    }
+
+    const std::string directory_;
+    const Sizes sizes_;
+    std::map<std::string, std::vector<double>> figures_;
+};
+
+}  // namespace
+}  // namespace penstock
+
+int main(int argc, char** argv) {
+    std::string parent = ".";
+    int runs = 5;
+    penstock::Sizes sizes;
+    for (int i = 1; i < argc; ++i) {
+        const std::string word = argv[i];
+        if (word == "--small") {
+            sizes = {50, 50, 8, 800, 1000, 20'000, 4 << 20};
+        } else if (word == "--dir" && i + 1 < argc) {
+            parent = argv[++i];
+        } else if (word == "--runs" && i + 1 < argc) {
+            runs = std::max(1, std::atoi(argv[++i]));
+        } else {
+            fmt::print(stderr, "usage: log_bench [--dir DIR] [--runs N] [--small]\n");
+            return 2;
+        }
+    }
+    std::string directory = parent + "/log-bench-XXXXXX";
+    if (mkdtemp(directory.data()) == nullptr) {
+        fmt::print(stderr, "log_bench: cannot make a directory in {}\n", parent);
+        return 1;
+    }
+    penstock::Bench bench(directory, sizes);
+    for (int i = 0; i < runs; ++i) bench.run();
+    bench.print();
+    std::filesystem::remove_all(directory);
+    return 0;
+}
