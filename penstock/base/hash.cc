@@ -43,4 +43,18 @@ Hash128 hash_fields(std::initializer_list<Bytes> fields) {
     return hash128({begin, total});
 }
 
+KeyedHash::KeyedHash(Random& random) {
+    for (std::uint64_t& word : secret_) word = random.next();
+}
+
+Hash128 KeyedHash::operator()(Bytes bytes) const {
+    static_assert(sizeof secret_ >= XXH3_SECRET_SIZE_MIN);
+    const XXH128_hash_t hash =
+        XXH3_128bits_withSecret(bytes.data(), bytes.size(), secret_.data(), sizeof secret_);
+    Hash128 result;
+    static_assert(sizeof hash == sizeof result.bytes);
+    std::memcpy(result.bytes.data(), &hash, sizeof hash);
+    return result;
+}
+
 }  // namespace penstock

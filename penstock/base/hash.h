@@ -7,6 +7,7 @@
 #include <initializer_list>
 
 #include "penstock/base/bytes.h"
+#include "penstock/base/random.h"
 
 namespace penstock {
 
@@ -22,6 +23,17 @@ Hash128 hash128(Bytes bytes);
 /// Of fields one after the other, each with its length, so that no two lists of fields meet: the
 /// hash of {u64 little-endian length, bytes} of each field in turn.
 Hash128 hash_fields(std::initializer_list<Bytes> fields);
+
+/// XXH3, 128 bits, under a secret of this object: who does not know it cannot choose texts that
+/// meet. For tables in memory only; another object gives other values. Threads: any.
+class KeyedHash {
+public:
+    explicit KeyedHash(Random& random);
+    Hash128 operator()(Bytes bytes) const;
+
+private:
+    std::array<std::uint64_t, 24> secret_;  ///< 192 bytes, as long as XXH3's own
+};
 
 }  // namespace penstock
 

@@ -41,11 +41,10 @@ public:
     }
 
     void notify() noexcept override {
-        {
-            const std::lock_guard lock(mutex_);
-            if (notified_) return;
-            notified_ = true;
-        }
+        // Under the lock: the waiter may destroy this as soon as it can see notified_.
+        const std::lock_guard lock(mutex_);
+        if (notified_) return;
+        notified_ = true;
         changed_.notify_one();
     }
 

@@ -20,9 +20,11 @@ using HolderId = StrongId<std::string, struct HolderTag>;  ///< 1 to 256 bytes
 /// Goes up with every rebuild of a resource; travels in the record of what was admitted under it.
 using GateGeneration = StrongId<std::uint64_t, struct GateGenerationTag>;
 
+inline constexpr std::uint32_t kMaxUnits = 2'147'483'647;  ///< 2^31 - 1, of one resource
+
 struct ResourceSpec {
     ResourceId resource;
-    std::uint32_t quantity = 0;                  ///< cap, in units
+    std::uint32_t quantity = 0;                  ///< cap, in units, at most kMaxUnits
     std::optional<std::uint32_t> per_holder;     ///< units a holder may have; none: no limit
     std::optional<LogTime> opens_at, closes_at;  ///< open from, closed from
     bool closed = false;                         ///< by command, for good
@@ -84,7 +86,7 @@ struct Holding {
 struct GateCounts {
     ResourceSpec spec;
     GateGeneration generation;
-    bool open = false;  ///< false: rebuilding
+    bool open = false;           ///< false: rebuilding
     std::uint64_t granted = 0;   ///< units
     std::uint64_t reserved = 0;  ///< units
     /// Attempts refused since the rebuild, by reason (Admission's order from limit_reached on).
@@ -96,10 +98,16 @@ struct GateCounts {
 class Gate {
 public:
     virtual ~Gate() = default;
-    /// Answer i comes under first_tag + i. Idempotent by id: an id that holds a reservation or a
-    /// grant gets `again`, whatever else it asks for. `now` judges opening times.
+    /// Answer i comes under first_tag + i, in any number of calls. No units asked for: invalid.
+    /// Asks of a span are decided in order, each by the first that applies: no_resource,
+    /// rebuilding, again, closed, not_open, limit_reached, sold_out, none_free, not_enough.
+    /// Idempotent by id: an id that holds a reservation or a grant gets `again`, whatever else it
+    /// asks for. `now` judges opening times.
     virtual void ask(std::span<const Ask>, LogTime now, std::uint64_t first_tag, GateSink&) = 0;
-    /// By id; idempotent; unknown ids are taken (granted counts, given back does nothing).
+    /// By id; idempotent; unknown ids are taken (granted counts, given back does nothing). Units
+    /// are those admitted, whatever `quantity` says. A grant is final; an id given back is
+    /// forgotten and may ask again. Counts during a rebuild, too: an id given back then stays so
+    /// whatever load() brings of its reservation, before or after.
     virtual void settle(std::span<const Settled>) = 0;
     /// Closes the resource (answers rebuilding) and empties it. An older or equal generation than
     /// the present one: fenced.
@@ -107,9 +115,11 @@ public:
     /// From the store, then from the log below the cut; an id twice counts once, granted wins.
     virtual Result<void> load(const ResourceId&, GateGeneration, std::span<const Holding>) = 0;
     virtual Result<void> open(const ResourceId&, GateGeneration) = 0;
-    /// Changes opening times or closes, keeping what is held. quantity and per_holder must stay.
+    /// Changes opening times or closes, keeping what is held. quantity and per_holder must stay,
+    /// and what is closed stays closed.
     virtual Result<void> alter(const ResourceSpec&) = 0;
     virtual Result<GateCounts> counts(const ResourceId&) = 0;
+    /// Done, too, if it is not there.
     virtual Result<void> drop(const ResourceId&) = 0;
 };
 
