@@ -1,0 +1,290 @@
+#include "penstock/apps/sale/claim_handler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "penstock/apps/sale/flat_json.h"
+#include "penstock/apps/sale/stock.h"
+
+namespace penstock::sale {
+namespace {
+
+constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
+
+std::string done_reply(const Command& command, std::uint64_t position) {
+    std::string reply = R"({"claim_id":)";
+    append_quoted(reply, command.id_text);
+    fmt::format_to(std::back_inserter(reply), R"(,"position":{},"offset":{}}})", position,
+                   command.offset.value());
+    return reply;
+}
+
+Value text_of_id(const Command& command) {
+    if (command.id_text == format_uuid(command.id)) return std::monostate{};
+    return command.id_text;
+}
+
+}  // namespace
+
+struct ClaimHandler::Stock {
+    std::string_view campaign;
+    bool found = false;
+    CampaignRow row;
+    std::uint64_t granted = 0;  ///< after the claims decided so far
+    bool moved = false;         ///< the row was not as read: nothing of it is written
+};
+
+/// One batch on its way through the steps.
+struct ClaimHandler::Work {
+    struct One {
+        ClaimView claim;
+        std::size_t stock = kNone;   ///< index; none: the command is not decodable
+        std::size_t held = kNone;    ///< index; none: no limit to look at
+        std::uint64_t position = 0;  ///< 0: not granted
+    };
+    struct Held {
+        std::size_t stock;
+        std::string_view user_id;
+        std::uint64_t units = 0;
+    };
+
+    const Turn& turn;
+    std::span<const Command> commands;
+    std::span<Verdict> verdicts;
+    std::vector<One> ones;
+    std::vector<Stock> stocks;  ///< by campaign
+    std::vector<Held> held;     ///< by campaign, user
+    std::deque<Claim> parsed;   ///< owners of texts that had to be unescaped
+    std::vector<Value> values;
+
+    void parse();
+    void find_campaigns();
+    void find_holders();
+    void decide();
+    std::optional<Refused> refusal(const One& one, const Command& command) const;
+};
+
+void ClaimHandler::Work::parse() {
+    ones.resize(commands.size());
+    for (std::size_t i = 0; i < commands.size(); ++i) {
+        const std::string_view json = as_text(commands[i].data);
+        if (const auto view = scan_canonical(json)) {
+            ones[i].claim = *view;
+            continue;
+        }
+        auto claim = parse_claim(json);
+        if (!claim) {
+            verdicts[i] = Refused{kInvalid, claim.error().text};
+            ones[i].claim.quantity = 0;
+            continue;
+        }
+        const Claim& kept = parsed.emplace_back(*std::move(claim));
+        ones[i].claim = {kept.user_id, kept.quantity};
+    }
+}
+
+void ClaimHandler::Work::find_campaigns() {
+    std::vector<std::string_view> names;
+    for (const Command& command : commands) {
+        if (names.empty() || names.back() != command.key) names.push_back(command.key);
+    }
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    for (const std::string_view name : names) stocks.emplace_back().campaign = name;
+    std::size_t latest = 0;
+    for (std::size_t i = 0; i < commands.size(); ++i) {
+        if (ones[i].claim.quantity == 0) continue;
+        if (stocks[latest].campaign != commands[i].key) {
+            const auto found = std::lower_bound(names.begin(), names.end(), commands[i].key);
+            latest = static_cast<std::size_t>(found - names.begin());
+        }
+        ones[i].stock = latest;
+    }
+}
+
+/// The distinct holders of campaigns with a limit, sorted.
+void ClaimHandler::Work::find_holders() {
+    std::vector<std::size_t> limited;
+    for (std::size_t i = 0; i < ones.size(); ++i) {
+        if (ones[i].stock == kNone) continue;
+        const Stock& stock = stocks[ones[i].stock];
+        if (stock.found && stock.row.campaign.per_user) limited.push_back(i);
+    }
+    std::sort(limited.begin(), limited.end(), [&](std::size_t a, std::size_t b) {
+        return std::tie(ones[a].stock, ones[a].claim.user_id) <
+               std::tie(ones[b].stock, ones[b].claim.user_id);
+    });
+    for (const std::size_t i : limited) {
+        One& one = ones[i];
+        if (held.empty() || held.back().stock != one.stock ||
+            held.back().user_id != one.claim.user_id) {
+            held.push_back({one.stock, one.claim.user_id, 0});
+        }
+        one.held = held.size() - 1;
+    }
+}
+
+/// The gate asks in the same order. Times are judged by the record's own: the place in line.
+std::optional<Refused> ClaimHandler::Work::refusal(const One& one, const Command& command) const {
+    const Stock& stock = stocks[one.stock];
+    if (!stock.found) return Refused{kNoCampaign, "there is no campaign with this id"};
+    const Campaign& campaign = stock.row.campaign;
+    if (stock.row.closed || (campaign.closes_at && *campaign.closes_at <= command.logged_at)) {
+        return Refused{kClosed, "the campaign is closed"};
+    }
+    if (campaign.opens_at && command.logged_at < *campaign.opens_at) {
+        return Refused{kNotOpen,
+                       fmt::format("the campaign opens at {}", format_rfc3339(*campaign.opens_at))};
+    }
+    if (one.held != kNone && held[one.held].units + one.claim.quantity > *campaign.per_user) {
+        return Refused{kLimitReached, fmt::format("a user may have {}, and this one has {}",
+                                                  *campaign.per_user, held[one.held].units)};
+    }
+    const std::uint64_t left = campaign.quantity - stock.granted;
+    if (left == 0) return Refused{kSoldOut, fmt::format("all {} are granted", campaign.quantity)};
+    if (one.claim.quantity > left) return Refused{kNotEnough, fmt::format("only {} left", left)};
+    return std::nullopt;
+}
+
+void ClaimHandler::Work::decide() {
+    for (std::size_t i = 0; i < ones.size(); ++i) {
+        One& one = ones[i];
+        if (one.stock == kNone) continue;
+        if (auto refused = refusal(one, commands[i])) {
+            verdicts[i] = *std::move(refused);
+            continue;
+        }
+        Stock& stock = stocks[one.stock];
+        one.position = stock.granted + 1;
+        stock.granted += one.claim.quantity;
+        if (one.held != kNone) held[one.held].units += one.claim.quantity;
+        verdicts[i] = Done{done_reply(commands[i], one.position), {}};
+    }
+}
+
+Result<void> ClaimHandler::prepare(Session& session, const Dialect& dialect) {
+    PENSTOCK_TRY(sale::prepare(session,
+                               fmt::format("SELECT {} FROM sale_stock WHERE campaign = :campaign{}",
+                                           kStockColumns, dialect.for_update()),
+                               read_stock_));
+    PENSTOCK_TRY(sale::prepare(session,
+                               "SELECT campaign, user_id, SUM(quantity) FROM sale_grant "
+                               "WHERE campaign = :campaign AND user_id = :user_id "
+                               "GROUP BY campaign, user_id",
+                               read_held_));
+    PENSTOCK_TRY(sale::prepare(session,
+                               "UPDATE sale_stock SET granted = :after, version = version + 1 "
+                               "WHERE campaign = :campaign AND granted = :before",
+                               take_));
+    return sale::prepare(session,
+                         "INSERT INTO sale_grant (campaign, user_id, position, quantity, id, "
+                         "id_text, record_offset, granted_at) VALUES (:campaign, :user_id, "
+                         ":position, :quantity, :id, :id_text, :record_offset, :granted_at)",
+                         grant_);
+}
+
+void ClaimHandler::run(const Turn& turn, std::span<const Command> commands, Tx& tx,
+                       std::span<Verdict> verdicts) {
+    Work work{turn, commands, verdicts, {}, {}, {}, {}, {}};
+    work.parse();
+    work.find_campaigns();
+    if (!read_stock(work, tx)) return;
+    work.find_holders();
+    if (!read_held(work, tx)) return;
+    work.decide();
+    if (!write_stock(work, tx)) return;
+    write_grants(work, tx);
+}
+
+bool ClaimHandler::read_stock(Work& work, Tx& tx) const {
+    work.values.clear();
+    for (const Stock& stock : work.stocks) {
+        if (check_campaign_id(stock.campaign)) work.values.emplace_back(stock.campaign);
+    }
+    if (work.values.empty()) return true;
+    const auto rows = tx.run_many(read_stock_, work.values);
+    if (!rows) return false;
+    for (std::size_t row = 0; row < rows->table.rows(); ++row) {
+        CampaignRow read = campaign_row(rows->table, row);
+        const auto at = std::lower_bound(
+            work.stocks.begin(), work.stocks.end(), read.id,
+            [](const Stock& stock, const std::string& id) { return stock.campaign < id; });
+        if (at == work.stocks.end() || at->campaign != read.id) continue;
+        at->found = true;
+        at->granted = read.granted;
+        at->row = std::move(read);
+    }
+    return true;
+}
+
+bool ClaimHandler::read_held(Work& work, Tx& tx) const {
+    if (work.held.empty()) return true;
+    work.values.clear();
+    for (const Work::Held& held : work.held) {
+        work.values.emplace_back(work.stocks[held.stock].campaign);
+        work.values.emplace_back(held.user_id);
+    }
+    const auto rows = tx.run_many(read_held_, work.values);
+    if (!rows) return false;
+    // Rows come in the order that was asked in; who has nothing has none.
+    std::size_t at = 0;
+    for (std::size_t row = 0; row < rows->table.rows(); ++row) {
+        while (at < work.held.size() &&
+               (work.stocks[work.held[at].stock].campaign != rows->table.text(row, 0) ||
+                work.held[at].user_id != rows->table.text(row, 1))) {
+            ++at;
+        }
+        if (at == work.held.size()) break;
+        work.held[at].units = static_cast<std::uint64_t>(rows->table.integer(row, 2));
+    }
+    return true;
+}
+
+/// Before the grants: a row that is not as it was read under the lock leaves nothing behind.
+bool ClaimHandler::write_stock(Work& work, Tx& tx) const {
+    for (Stock& stock : work.stocks) {
+        if (stock.granted == stock.row.granted) continue;
+        const Value values[] = {static_cast<std::int64_t>(stock.granted), stock.campaign,
+                                static_cast<std::int64_t>(stock.row.granted)};
+        const auto updated = tx.run(take_, values);
+        if (!updated) return false;
+        stock.moved = updated->matched != 1;
+    }
+    return true;
+}
+
+bool ClaimHandler::write_grants(Work& work, Tx& tx) const {
+    std::vector<std::size_t> granted;
+    for (std::size_t i = 0; i < work.ones.size(); ++i) {
+        if (work.ones[i].position == 0) continue;
+        if (work.stocks[work.ones[i].stock].moved) {
+            work.verdicts[i] = Failed{"the stock row changed under this transaction's lock"};
+        } else {
+            granted.push_back(i);
+        }
+    }
+    if (granted.empty()) return true;
+    std::sort(granted.begin(), granted.end(), [&](std::size_t a, std::size_t b) {
+        const Work::One& x = work.ones[a];
+        const Work::One& y = work.ones[b];
+        return std::tie(x.stock, x.claim.user_id, x.position) <
+               std::tie(y.stock, y.claim.user_id, y.position);
+    });
+    work.values.clear();
+    work.values.reserve(granted.size() * 8);
+    for (const std::size_t i : granted) {
+        const Work::One& one = work.ones[i];
+        const Command& command = work.commands[i];
+        work.values.insert(
+            work.values.end(),
+            {command.key, one.claim.user_id, static_cast<std::int64_t>(one.position),
+             std::int64_t{one.claim.quantity}, std::as_bytes(std::span(command.id.bytes)),
+             text_of_id(command), static_cast<std::int64_t>(command.offset.value()),
+             unix_ms(work.turn.now)});
+    }
+    return tx.run_many(grant_, work.values).ok();
+}
+
+}  // namespace penstock::sale

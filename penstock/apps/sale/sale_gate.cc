@@ -1,0 +1,113 @@
+#include "penstock/apps/sale/sale_gate.h"
+
+#include <cstring>
+
+#include "penstock/apps/sale/campaign_handlers.h"
+#include "penstock/apps/sale/claim_view.h"
+#include "penstock/apps/sale/stock.h"
+
+namespace penstock::sale {
+namespace {
+
+constexpr std::size_t kPage = 10'000;
+
+ResourceSpec spec_of(std::string_view id, const Campaign& campaign, bool closed) {
+    return ResourceSpec{ResourceId(std::string(id)), campaign.quantity,  campaign.per_user,
+                        campaign.opens_at,           campaign.closes_at, closed};
+}
+
+/// Texts that had to be unescaped outlive the call in a ring: an Ask borrows.
+std::string_view keep(std::string holder) {
+    thread_local std::vector<std::string> kept;
+    thread_local std::size_t next = 0;
+    if (kept.size() < SaleGate::kKeptHolders) kept.reserve(SaleGate::kKeptHolders);
+    if (kept.size() == next) {
+        kept.push_back(std::move(holder));
+    } else {
+        kept[next] = std::move(holder);
+    }
+    const std::string_view result = kept[next];
+    next = (next + 1) % SaleGate::kKeptHolders;
+    return result;
+}
+
+Uuid uuid_at(const Table& table, std::size_t row, std::size_t column) {
+    Uuid id;
+    const Bytes bytes = table.blob(row, column);
+    if (bytes.size() == id.bytes.size()) {
+        std::memcpy(id.bytes.data(), bytes.data(), bytes.size());
+    }
+    return id;
+}
+
+}  // namespace
+
+std::optional<Ask> SaleGate::ask(const Command& command) const {
+    if (command.type != kClaim) return std::nullopt;
+    const std::string_view json = as_text(command.data);
+    if (const auto view = scan_canonical(json)) {
+        return Ask{command.id, command.key, view->user_id, view->quantity};
+    }
+    auto claim = parse_claim(json);
+    if (!claim) return std::nullopt;  // a foreign record: its owner refuses it
+    const std::uint32_t quantity = claim->quantity;
+    return Ask{command.id, command.key, keep(std::move(claim->user_id)), quantity};
+}
+
+Result<std::vector<ResourceSpec>> SaleGate::resources(Session& session) const {
+    const auto rows = read_campaigns(session);
+    if (!rows) return rows.error();
+    std::vector<ResourceSpec> specs;
+    for (const CampaignRow& row : *rows) specs.push_back(spec_of(row.id, row.campaign, row.closed));
+    return specs;
+}
+
+Result<void> SaleGate::holdings(
+    Session& session, const ResourceSpec& resource,
+    const std::function<Result<void>(std::span<const Holding>)>& take) const {
+    const auto rows = read_campaigns(session, resource.resource.value());
+    if (!rows) return rows.error();
+    if (rows->empty() || rows->front().granted == 0) return {};
+    const CampaignRow& campaign = rows->front();
+    if (campaign.closed || campaign.granted >= campaign.campaign.quantity) {
+        // Nobody gets in again: who holds what need not be in memory.
+        const Holding all{{}, {}, static_cast<std::uint32_t>(campaign.granted), true};
+        return take({&all, 1});
+    }
+    StatementId page{};
+    PENSTOCK_TRY(prepare(session,
+                         "SELECT user_id, position, quantity, id FROM sale_grant "
+                         "WHERE campaign = :campaign AND (user_id > :user_id OR "
+                         "(user_id = :user_id AND position > :position)) "
+                         "ORDER BY user_id, position LIMIT :page",
+                         page));
+    std::string user_id;
+    std::int64_t position = 0;
+    std::vector<Holding> holdings;
+    for (;;) {
+        const Value values[] = {std::string_view(campaign.id), std::string_view(user_id), position,
+                                std::int64_t{kPage}};
+        const auto read = run_one(session, page, values);
+        if (!read) return read.error();
+        const Table& table = read->table;
+        holdings.clear();
+        for (std::size_t row = 0; row < table.rows(); ++row) {
+            holdings.push_back({uuid_at(table, row, 3), table.text(row, 0),
+                                static_cast<std::uint32_t>(table.integer(row, 2)), true});
+        }
+        if (!holdings.empty()) PENSTOCK_TRY(take(holdings));
+        if (table.rows() < kPage) return {};
+        user_id = table.text(table.rows() - 1, 0);
+        position = table.integer(table.rows() - 1, 1);
+    }
+}
+
+std::optional<ResourceSpec> SaleGate::changed(const Command& command, const Done& done) const {
+    if (done.events.empty()) return std::nullopt;  // it was so already
+    const Event& event = done.events.front();
+    const auto campaign = parse_campaign(event.data);
+    if (!campaign) return std::nullopt;
+    return spec_of(command.key, *campaign, event.type == kClosedEvent);
+}
+
+}  // namespace penstock::sale
