@@ -1,0 +1,386 @@
+#include "penstock/store/sqlite/sqlite_session.h"
+
+#include <fmt/format.h>
+
+namespace penstock::sqlite {
+namespace {
+
+/// Resets a statement whatever happened, so that it holds neither locks nor borrowed values.
+class Reset {
+public:
+    explicit Reset(const Statement& statement) : statement_(statement.get()) {}
+    ~Reset() { sqlite3_reset(statement_); }
+    Reset(const Reset&) = delete;
+    Reset& operator=(const Reset&) = delete;
+
+private:
+    sqlite3_stmt* const statement_;
+};
+
+int bind_one(sqlite3_stmt* statement, int at, const Value& value) {
+    // A null pointer would bind NULL instead of an empty text or blob.
+    static constexpr char kEmpty[1] = "";
+    struct Visitor {
+        sqlite3_stmt* statement;
+        int at;
+        int operator()(std::monostate) const { return sqlite3_bind_null(statement, at); }
+        int operator()(std::int64_t v) const { return sqlite3_bind_int64(statement, at, v); }
+        int operator()(double v) const { return sqlite3_bind_double(statement, at, v); }
+        int operator()(std::string_view v) const {
+            return sqlite3_bind_text64(statement, at, v.empty() ? kEmpty : v.data(), v.size(),
+                                       SQLITE_STATIC, SQLITE_UTF8);
+        }
+        int operator()(Bytes v) const {
+            const void* data = v.empty() ? static_cast<const void*>(kEmpty) : v.data();
+            return sqlite3_bind_blob64(statement, at, data, v.size(), SQLITE_STATIC);
+        }
+    };
+    return std::visit(Visitor{statement, at}, value);
+}
+
+void name_columns(sqlite3_stmt* statement, Table& table) {
+    std::vector<std::string> names;
+    for (int i = 0; i < sqlite3_column_count(statement); ++i) {
+        names.emplace_back(sqlite3_column_name(statement, i));
+    }
+    table.set_names(std::move(names));
+}
+
+void add_row(sqlite3_stmt* statement, Table& table) {
+    const int columns = sqlite3_column_count(statement);
+    for (int i = 0; i < columns; ++i) {
+        const auto size = [&] {
+            return static_cast<std::size_t>(sqlite3_column_bytes(statement, i));
+        };
+        switch (sqlite3_column_type(statement, i)) {
+            case SQLITE_INTEGER:
+                table.add(std::int64_t{sqlite3_column_int64(statement, i)});
+                break;
+            case SQLITE_FLOAT:
+                table.add(sqlite3_column_double(statement, i));
+                break;
+            case SQLITE_TEXT: {
+                const auto* text = sqlite3_column_text(statement, i);
+                table.add_text({reinterpret_cast<const char*>(text), size()});
+                break;
+            }
+            case SQLITE_BLOB: {
+                const auto* data = static_cast<const std::byte*>(sqlite3_column_blob(statement, i));
+                table.add_blob({data, size()});
+                break;
+            }
+            default:
+                table.add_null();
+        }
+    }
+}
+
+}  // namespace
+
+SqliteSession::SqliteSession(const SqliteOptions& options, Env& env, Role role,
+                             const SessionLimits& limits, Checkpointer* checkpointer)
+    : role_(role), checkpointer_(checkpointer), connection_(options, env, limits.busy) {}
+
+int SqliteSession::authorize(void* self, int action, const char*, const char*, const char*,
+                             const char*) {
+    if (!static_cast<SqliteSession*>(self)->checking_) return SQLITE_OK;
+    switch (action) {
+        case SQLITE_SELECT:
+        case SQLITE_READ:
+        case SQLITE_INSERT:
+        case SQLITE_UPDATE:
+        case SQLITE_DELETE:
+        case SQLITE_FUNCTION:
+        case SQLITE_RECURSIVE:
+            return SQLITE_OK;
+        default:
+            return SQLITE_DENY;
+    }
+}
+
+int SqliteSession::after_commit(void* self, sqlite3*, const char*, int wal_pages) {
+    auto* const session = static_cast<SqliteSession*>(self);
+    session->checkpointer_->committed(static_cast<std::uint32_t>(wal_pages));
+    return SQLITE_OK;
+}
+
+Result<void> SqliteSession::open() {
+    PENSTOCK_TRY(connection_.open(role_));
+    // Set once: every change of the authorizer makes SQLite compile all statements anew.
+    sqlite3_set_authorizer(connection_.get(), &SqliteSession::authorize, this);
+    if (checkpointer_ != nullptr) {
+        sqlite3_wal_hook(connection_.get(), &SqliteSession::after_commit, this);
+    }
+    return prepare_own();
+}
+
+Result<void> SqliteSession::prepare_own() {
+    const auto set = [this](Statement& into, std::string_view sql) -> Result<void> {
+        auto statement = connection_.prepare(sql);
+        if (!statement) return statement.error();
+        into = *std::move(statement);
+        return {};
+    };
+    PENSTOCK_TRY(set(begin_, role_ == Role::owner ? "BEGIN IMMEDIATE" : "BEGIN"));
+    // The first read fixes the snapshot; BEGIN alone does not.
+    PENSTOCK_TRY(set(snapshot_, "SELECT 1 FROM sqlite_schema LIMIT 1"));
+    PENSTOCK_TRY(set(commit_, "COMMIT"));
+    PENSTOCK_TRY(set(rollback_, "ROLLBACK"));
+    PENSTOCK_TRY(set(savepoint_sql_, "SAVEPOINT penstock"));
+    PENSTOCK_TRY(set(rollback_to_, "ROLLBACK TO penstock"));
+    return set(release_, "RELEASE penstock");
+}
+
+Result<StatementId> SqliteSession::prepare(std::string_view sql) {
+    if (const auto found = ids_.find(sql); found != ids_.end()) return found->second;
+    auto compiled = compile(sql);
+    if (!compiled) return compiled.error();
+    const StatementId id(static_cast<std::uint32_t>(prepared_.size()));
+    prepared_.push_back(*std::move(compiled));
+    ids_.emplace(std::string(sql), id);
+    return id;
+}
+
+Result<SqliteSession::Prepared> SqliteSession::compile(std::string_view sql) {
+    if (!connection_.is_open()) {
+        Error gone = error(Code::unreachable, "the session is closed; reconnect it");
+        gone.lost = Lost::session;
+        return gone;
+    }
+    Prepared prepared;
+    prepared.sql = sql;
+    sqlite3_stmt* compiled = nullptr;
+    const char* tail = nullptr;
+    checking_ = true;
+    const int result = sqlite3_prepare_v3(connection_.get(), prepared.sql.c_str(),
+                                          static_cast<int>(prepared.sql.size() + 1),
+                                          SQLITE_PREPARE_PERSISTENT, &compiled, &tail);
+    prepared.statement.reset(compiled);
+    Result<void> rest;
+    if (result == SQLITE_OK) rest = check_tail(tail, prepared.sql.c_str() + prepared.sql.size());
+    checking_ = false;
+    if (result == SQLITE_AUTH) {
+        return error(
+            Code::invalid,
+            fmt::format("refused: {}: statements of a session read and write rows; schema, "
+                        "transaction and session statements are not for it",
+                        sql));
+    }
+    if (result != SQLITE_OK) return failed(result, sql);
+    if (!rest) return rest.error();
+    if (compiled == nullptr || sqlite3_stmt_isexplain(compiled) != 0) {
+        return error(Code::invalid, fmt::format("refused: '{}' is not one statement", sql));
+    }
+    prepared.width = sqlite3_bind_parameter_count(compiled);
+    for (int i = 1; i <= prepared.width; ++i) {
+        const char* name = sqlite3_bind_parameter_name(compiled, i);
+        if (name == nullptr || name[0] != ':') {
+            return error(Code::invalid,
+                         fmt::format("parameters are written :name in {}", prepared.sql));
+        }
+    }
+    prepared.writes = sqlite3_stmt_readonly(compiled) == 0;
+    if (prepared.writes && role_ == Role::reader) {
+        return error(Code::invalid, fmt::format("refused: a reader's session reads only: {}", sql));
+    }
+    return prepared;
+}
+
+/// Nothing but blanks, comments and semicolons may follow the first statement.
+Result<void> SqliteSession::check_tail(const char* tail, const char* end) {
+    while (tail < end) {
+        sqlite3_stmt* next = nullptr;
+        const char* after = nullptr;
+        const int result = sqlite3_prepare_v3(connection_.get(), tail,
+                                              static_cast<int>(end - tail + 1), 0, &next, &after);
+        const Statement second(next);
+        if (result != SQLITE_OK || second) {
+            return error(Code::invalid, "refused: more than one statement in a text");
+        }
+        if (after <= tail) break;
+        tail = after;
+    }
+    return {};
+}
+
+/// How much an error took: SQLite may have rolled back by itself, and what cannot go on inside the
+/// transaction takes it along.
+Error SqliteSession::failed(int result, std::string_view what) {
+    Error failure = error_of(connection_.get(), result, what);
+    switch (failure.code) {
+        case Code::damaged:
+            failure.lost = Lost::session;
+            break;
+        case Code::io:
+        case Code::no_space:
+        case Code::overloaded:
+        case Code::conflict:
+        case Code::read_only:
+            failure.lost = Lost::transaction;
+            break;
+        default:
+            if (open_ && !connection_.in_transaction()) failure.lost = Lost::transaction;
+    }
+    return failure;
+}
+
+Error SqliteSession::not_in_transaction() const {
+    Error gone = error(Code::conflict, "the transaction was lost by an earlier error; roll back");
+    gone.lost = connection_.is_open() ? Lost::transaction : Lost::session;
+    return gone;
+}
+
+Result<void> SqliteSession::step_own(const Statement& statement, std::string_view what) {
+    const Reset reset(statement);
+    const int result = sqlite3_step(statement.get());
+    if (result != SQLITE_DONE && result != SQLITE_ROW) return failed(result, what);
+    return {};
+}
+
+Result<void> SqliteSession::begin() {
+    PENSTOCK_CHECK(!open_);
+    if (!connection_.is_open()) {
+        Error gone = error(Code::unreachable, "the session is closed; reconnect it");
+        gone.lost = Lost::session;
+        return gone;
+    }
+    PENSTOCK_TRY(step_own(begin_, "begin"));
+    open_ = true;
+    savepoint_ = false;
+    if (role_ == Role::owner) return {};
+    auto snapshot = step_own(snapshot_, "begin");
+    if (!snapshot) rollback();
+    return snapshot;
+}
+
+Result<void> SqliteSession::bind(const Prepared& prepared, std::span<const Value> values) {
+    for (int i = 0; i < prepared.width; ++i) {
+        const int result =
+            bind_one(prepared.statement.get(), i + 1, values[static_cast<std::size_t>(i)]);
+        if (result != SQLITE_OK) return failed(result, prepared.sql);
+    }
+    return {};
+}
+
+Result<void> SqliteSession::run_row(const Prepared& prepared, std::span<const Value> values,
+                                    Rows& into) {
+    sqlite3_stmt* const statement = prepared.statement.get();
+    const Reset reset(prepared.statement);
+    PENSTOCK_TRY(bind(prepared, values));
+    for (;;) {
+        const int result = sqlite3_step(statement);
+        if (result == SQLITE_DONE) break;
+        if (result != SQLITE_ROW) return failed(result, prepared.sql);
+        add_row(statement, into.table);
+    }
+    if (prepared.writes) {
+        into.matched += static_cast<std::uint64_t>(sqlite3_changes64(connection_.get()));
+    }
+    return {};
+}
+
+std::size_t SqliteSession::run(std::span<const Call> calls, std::span<Result<Rows>> out) {
+    PENSTOCK_CHECK(out.size() >= calls.size());
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+        const Call& call = calls[i];
+        PENSTOCK_CHECK(call.statement.value() < prepared_.size());
+        const auto width = prepared_[call.statement.value()].width;
+        PENSTOCK_CHECK(call.parameters.size() == static_cast<std::size_t>(width));
+        out[i] =
+            width == 0 ? run_many(call.statement, {}) : run_many(call.statement, call.parameters);
+        if (!out[i]) return i + 1;
+    }
+    return calls.size();
+}
+
+Result<Rows> SqliteSession::run_many(StatementId id, std::span<const Value> rows) {
+    PENSTOCK_CHECK(open_ && id.value() < prepared_.size());
+    if (!connection_.is_open() || !connection_.in_transaction()) return not_in_transaction();
+    const Prepared& prepared = prepared_[id.value()];
+    const auto width = static_cast<std::size_t>(prepared.width);
+    PENSTOCK_CHECK(width == 0 ? rows.empty() : rows.size() % width == 0);
+    Rows result;
+    if (sqlite3_column_count(prepared.statement.get()) != 0) {
+        name_columns(prepared.statement.get(), result.table);
+    }
+    const std::size_t count = width == 0 ? 1 : rows.size() / width;
+    for (std::size_t row = 0; row < count; ++row) {
+        PENSTOCK_TRY(run_row(prepared, rows.subspan(row * width, width), result));
+    }
+    if (!prepared.writes) result.matched = result.table.rows();
+    return result;
+}
+
+Result<void> SqliteSession::savepoint() {
+    PENSTOCK_CHECK(open_);
+    if (!connection_.in_transaction()) return not_in_transaction();
+    if (savepoint_) PENSTOCK_TRY(step_own(release_, "release savepoint"));
+    savepoint_ = false;
+    PENSTOCK_TRY(step_own(savepoint_sql_, "savepoint"));
+    savepoint_ = true;
+    return {};
+}
+
+Result<void> SqliteSession::rollback_to_savepoint() {
+    PENSTOCK_CHECK(open_ && savepoint_);
+    if (!connection_.in_transaction()) return not_in_transaction();
+    return step_own(rollback_to_, "rollback to savepoint");
+}
+
+Result<void> SqliteSession::commit() {
+    PENSTOCK_CHECK(open_);
+    if (!connection_.in_transaction()) return not_in_transaction();
+    auto done = step_own(commit_, "commit");
+    if (done) {
+        open_ = false;
+        return {};
+    }
+    Error failure = std::move(done).error();
+    if (connection_.in_transaction() &&
+        (failure.code == Code::conflict || failure.code == Code::constraint)) {
+        // Refused before anything was written: the transaction still stands, rollback() ends it.
+        failure.lost = Lost::transaction;
+        return failure;
+    }
+    // The commit frame may already be in the file, and a power cut decides whether it stays.
+    failure.effect = Effect::unknown;
+    failure.lost = Lost::session;
+    return failure;
+}
+
+void SqliteSession::rollback() noexcept {
+    open_ = false;
+    savepoint_ = false;
+    if (!connection_.is_open() || !connection_.in_transaction()) return;
+    // A rollback in WAL mode writes nothing; what fails here shows at the next begin().
+    sqlite3_step(rollback_.get());
+    sqlite3_reset(rollback_.get());
+    if (connection_.in_transaction()) connection_.close();
+}
+
+Result<void> SqliteSession::reconnect() {
+    open_ = false;
+    savepoint_ = false;
+    for (Statement* own :
+         {&begin_, &snapshot_, &commit_, &rollback_, &savepoint_sql_, &rollback_to_, &release_}) {
+        own->reset();
+    }
+    for (Prepared& prepared : prepared_) prepared.statement.reset();
+    const auto again = [this]() -> Result<void> {
+        PENSTOCK_TRY(open());
+        for (Prepared& prepared : prepared_) {
+            auto compiled = compile(prepared.sql);
+            if (!compiled) return compiled.error();
+            prepared = *std::move(compiled);
+        }
+        return {};
+    };
+    auto done = again();
+    if (done) return {};
+    connection_.close();
+    Error failure = std::move(done).error();
+    failure.lost = Lost::session;
+    return failure;
+}
+
+}  // namespace penstock::sqlite
