@@ -19,7 +19,8 @@ UnitTable::Key key_of(std::uint64_t number) {
 
 std::uint64_t seed_of_run() {
     const char* given = std::getenv("PENSTOCK_SEED");
-    const std::uint64_t seed = given ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+    const std::uint64_t seed =
+        given ? std::strtoull(given, nullptr, 10) : system_env().random.next();
     std::printf("PENSTOCK_SEED=%llu\n", static_cast<unsigned long long>(seed));
     return seed;
 }
