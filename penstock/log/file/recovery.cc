@@ -199,9 +199,6 @@ Result<ScannedSegment> scan_segment(FileSystem& files, const std::string& path,
     return scanned;
 }
 
-namespace {
-
-/// Bases of the segments in the directory, sorted.
 Result<std::vector<Offset>> list_segments(FileSystem& files, const std::string& directory) {
     auto names = files.list(directory);
     if (!names) return std::move(names).error();
@@ -226,6 +223,8 @@ Result<void> check_follows(const Segment& before, const Segment& next) {
     }
     return {};
 }
+
+namespace {
 
 /// The record at `offset`, which the segment holds.
 Result<std::uint32_t> fingerprint_at(FileSystem& files, const Segment& segment, Offset offset) {

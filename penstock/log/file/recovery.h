@@ -32,6 +32,11 @@ Result<ScannedSegment> scan_segment(FileSystem& files, const std::string& path,
                                     const TopicPartition& at, const Uuid& partition, bool last,
                                     Segment* good = nullptr);
 
+/// Bases of the segments in a partition's directory, sorted.
+Result<std::vector<Offset>> list_segments(FileSystem& files, const std::string& directory);
+/// damaged: gap, overlap, or another past.
+Result<void> check_follows(const Segment& before, const Segment& next);
+
 struct RecoveredPartition {
     std::deque<std::shared_ptr<Segment>> segments;  ///< the last is the active one
     std::uint64_t cut_bytes = 0;                    ///< torn tail that was cut
