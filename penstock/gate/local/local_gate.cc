@@ -23,40 +23,37 @@ std::size_t batch_length(std::span<const Ask> asks) {
     return length;
 }
 
-/// Builds answers and hands them to the sink by the batch, with no lock held.
+/// Fills answers that are made once and hands them to the sink by the batch, with no lock held.
 class Answers {
 public:
     Answers(std::size_t count, std::uint64_t first_tag, GateSink& sink)
-        : tag_(first_tag), sink_(sink) {
-        batch_.reserve(std::min(count, kDecideBatch));
-    }
+        : tag_(first_tag),
+          sink_(sink),
+          batch_(std::min(count, kDecideBatch), {0, Admission::no_resource, 0, {}}) {}
 
-    void add(const Decisions& decisions, std::size_t count) {
+    void give(const Decisions& decisions, std::size_t count) {
         for (std::size_t i = 0; i < count; ++i) {
-            batch_.push_back(
-                {tag_++, decisions.admission[i], decisions.left[i], decisions.generation});
+            batch_[i].tag = tag_++;
+            batch_[i].admission = decisions.admission[i];
+            batch_[i].left = decisions.left[i];
+            batch_[i].generation = decisions.generation;
         }
-        flush();
+        sink_.answered({batch_.data(), count});
     }
 
-    void add_no_resource(std::size_t count) {
-        for (std::size_t i = 0; i < count; ++i) {
-            batch_.push_back({tag_++, Admission::no_resource, 0, {}});
-        }
-        flush();
+    void give_no_resource(std::size_t count) {
+        Decisions none;
+        none.admission.fill(Admission::no_resource);
+        none.left.fill(0);
+        give(none, count);
     }
 
-    void add_invalid() {
-        batch_.push_back({tag_++, error(Code::invalid, "ask for one unit or more"), 0, {}});
-        flush();
+    void give_invalid() {
+        const Answer invalid{tag_++, error(Code::invalid, "ask for one unit or more"), 0, {}};
+        sink_.answered({&invalid, 1});
     }
 
 private:
-    void flush() {
-        sink_.answered(batch_);
-        batch_.clear();
-    }
-
     std::uint64_t tag_;
     GateSink& sink_;
     std::vector<Answer> batch_;
@@ -75,7 +72,7 @@ void LocalGate::ask(std::span<const Ask> asks, LogTime now, std::uint64_t first_
     while (!asks.empty()) {
         const std::size_t count = batch_length(asks);
         if (count == 0) {
-            answers.add_invalid();
+            answers.give_invalid();
             asks = asks.subspan(1);
             continue;
         }
@@ -85,9 +82,9 @@ void LocalGate::ask(std::span<const Ask> asks, LogTime now, std::uint64_t first_
         }
         if (resource) {
             resource->decide(asks.first(count), now, decisions);
-            answers.add(decisions, count);
+            answers.give(decisions, count);
         } else {
-            answers.add_no_resource(count);
+            answers.give_no_resource(count);
         }
         asks = asks.subspan(count);
     }
