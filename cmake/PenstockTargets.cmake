@@ -29,7 +29,7 @@ pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 add_library(penstock_flags INTERFACE)
 target_include_directories(penstock_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(penstock_flags INTERFACE
-  -Wall -Wextra -Werror -Wnon-virtual-dtor
+  -Wall -Wextra -Werror -Wnon-virtual-dtor -Wno-missing-field-initializers
   -fstack-protector-strong -fstack-clash-protection -fcf-protection
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 target_compile_definitions(penstock_flags INTERFACE
