@@ -54,13 +54,16 @@ void GateFeed::decided(std::span<const Item> items, GateGeneration generation) {
         const GateLink* link = link_of(item.command.type);
         if (link == nullptr) continue;
         const bool ran = item.step == Step::run || item.step == Step::expired;
-        const bool known = ran || item.step == Step::duplicate;
-        const Done* done = known ? std::get_if<Done>(&item.outcome) : nullptr;
+        const bool done_before =
+            item.step == Step::duplicate && std::holds_alternative<Done>(item.outcome);
+        if (done_before) continue;  // the gate heard of it then, or was rebuilt with it
+        const Done* done = ran ? std::get_if<Done>(&item.outcome) : nullptr;
         if (const auto ask = link->ask(item.command)) {
-            // Duplicates, too: the gate forgets an id given back, and may have let it in again.
+            // Also of a duplicate that was refused: the gate forgets an id given back, and may
+            // have let it in again.
             settled.push_back(
                 {ask->id, ask->resource, ask->holder, ask->quantity, done != nullptr});
-        } else if (done != nullptr && ran) {
+        } else if (done != nullptr) {
             if (const auto spec = link->changed(item.command, *done)) {
                 gate_.settle(settled);
                 settled.clear();
