@@ -1,0 +1,1 @@
+#include "test/integration/http_node.h"
