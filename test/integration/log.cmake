@@ -1,0 +1,5 @@
+add_library(penstock_trace_files STATIC trace_files.cc)
+target_link_libraries(penstock_trace_files PUBLIC penstock_flags penstock_base)
+
+penstock_test(log_crash_states_test SOURCES log_crash_states_test.cc
+  LINKS penstock_log_file penstock_trace_files LABELS integration)
