@@ -3,3 +3,5 @@ target_link_libraries(penstock_trace_files PUBLIC penstock_flags penstock_base)
 
 penstock_test(log_crash_states_test SOURCES log_crash_states_test.cc
   LINKS penstock_log_file penstock_trace_files LABELS integration)
+penstock_test(log_damage_test SOURCES log_damage_test.cc
+  LINKS penstock_log_file penstock_trace_files LABELS integration)

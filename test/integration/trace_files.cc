@@ -88,6 +88,11 @@ Image TraceFiles::image() {
     return image;
 }
 
+void TraceFiles::damage(const std::string& path, const std::function<void(std::string&)>& change) {
+    const MutexLock lock(mutex_);
+    change(files_.at(path)->bytes);
+}
+
 Result<std::unique_ptr<File>> TraceFiles::open(const std::string& path, OpenMode mode) {
     const MutexLock lock(mutex_);
     auto found = files_.find(path);

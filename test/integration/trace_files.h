@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -55,6 +56,8 @@ public:
     void mark(std::uint64_t value);
     std::vector<Step> steps();
     Image image();
+    /// Changes a file without a step, as damage does.
+    void damage(const std::string& path, const std::function<void(std::string&)>& change);
 
     Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override;
     Result<void> rename(const std::string& from, const std::string& to) override;
