@@ -29,7 +29,9 @@ Error refused(const std::string& path, const std::string& what) {
 /// there is none.
 Result<std::uint64_t> end_of_content(File& file, std::uint64_t position, std::uint64_t file_bytes) {
     Buffer chunk;
-    chunk.reserve(kZeroChunkBytes, 0);
+    chunk.reserve(
+        static_cast<std::size_t>(std::min<std::uint64_t>(kZeroChunkBytes, file_bytes - position)),
+        0);
     std::uint64_t end = position;
     for (std::uint64_t at = position; at < file_bytes; at += kZeroChunkBytes) {
         const auto bytes =
