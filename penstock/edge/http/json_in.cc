@@ -1,5 +1,7 @@
 #include "penstock/edge/http/json_in.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/parse.hpp>
@@ -92,7 +94,7 @@ void append_canonical(const json::value& value, std::string& out) {
 }
 
 std::string quoted(std::string_view name) {
-    return "'" + std::string(name) + "'";
+    return fmt::format("'{}'", name);
 }
 
 }  // namespace

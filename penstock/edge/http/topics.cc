@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "penstock/edge/http/context.h"
 #include "penstock/edge/http/json_in.h"
 
@@ -59,7 +61,7 @@ void read_retention(Members& members, TopicSpec& spec) {
         if (value->is_int64() && value->get_int64() > 0) {
             return Retention(static_cast<std::uint64_t>(value->get_int64()));
         }
-        members.complain("'" + std::string(name) + "' is a positive integer, or null for no limit");
+        members.complain(fmt::format("'{}' is a positive integer, or null for no limit", name));
         return std::nullopt;
     };
     if (const auto ms = read("retention_ms")) {
