@@ -214,7 +214,9 @@ private:
                 sink.wait();
             }
         }
-        return static_cast<double>(sent) / seconds_since(began);
+        const double took = seconds_since(began);
+        log->stop(kNever);  // it may still be leaving the sink
+        return static_cast<double>(sent) / took;
     }
 
     double restart() {
@@ -235,6 +237,7 @@ private:
                 sent += call.size();
             }
             while (sink.landed() < sent) sink.wait();
+            log->stop(kNever);
         }
         const MonoTime began = system_env().clock.mono();
         const auto log = open();

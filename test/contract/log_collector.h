@@ -16,13 +16,12 @@ public:
     explicit Collector(Env& env) : env_(env), wake_(env.executor.make_wake()) {}
 
     void appended(std::span<const Appended> results) noexcept override {
-        {
-            const MutexLock lock(mutex_);
-            for (const Appended& result : results) {
-                order_.push_back(result.tag);
-                const bool first = results_.emplace(result.tag, result.offset).second;
-                if (!first) ++repeated_;
-            }
+        // Notified under the lock: whoever sees the last answer may end this sink.
+        const MutexLock lock(mutex_);
+        for (const Appended& result : results) {
+            order_.push_back(result.tag);
+            const bool first = results_.emplace(result.tag, result.offset).second;
+            if (!first) ++repeated_;
         }
         wake_->notify();
     }

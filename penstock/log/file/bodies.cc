@@ -18,9 +18,11 @@ LogBodies::LogBodies(Env& env, const FileLogOptions& options, Partitions partiti
       scrub_wake_(env.executor.make_wake()) {
     tasks_.push_back(env.executor.spawn("log-write", [this] { write(); }));
     tasks_.push_back(env.executor.spawn("log-prepare", [this] { prepare(); }));
-    if (options.scrub_bytes_per_s > 0) {
-        tasks_.push_back(env.executor.spawn("log-scrub", [this] { scrub(); }));
-    }
+}
+
+void LogBodies::start_scrub() {
+    if (options_.scrub_bytes_per_s == 0) return;
+    tasks_.push_back(env_.executor.spawn("log-scrub", [this] { scrub(); }));
 }
 
 LogBodies::~LogBodies() {

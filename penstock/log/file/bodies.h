@@ -19,6 +19,9 @@ public:
     /// Joins them; partitions stay blocked and nothing more is written.
     ~LogBodies() override;
 
+    /// If the options ask for it; when all partitions are there.
+    void start_scrub();
+
     void ready(const std::shared_ptr<Partition>& partition) override;
     void want_spare(const std::shared_ptr<Partition>& partition, std::uint64_t bytes) override;
     void durable_end_moved() override { appended_.notify(); }

@@ -66,7 +66,9 @@ Result<void> FileLog::recover() {
             PENSTOCK_TRY(recover_topic(name));
         }
     }
-    return check_applied_topics();
+    PENSTOCK_TRY(check_applied_topics());
+    bodies_->start_scrub();
+    return {};
 }
 
 Result<void> FileLog::recover_topic(const std::string& name) {

@@ -68,12 +68,13 @@ private:
     const FileLogOptions options_;
     // Shared with the batches that readers hold beyond the log's end.
     const std::shared_ptr<logfile::BufferPool> pool_;
-    std::unique_ptr<logfile::LogBodies> bodies_;
     /// Serialises create, alter, remove and trim, which write files.
     Mutex admin_mutex_;
     Mutex mutex_;
     std::map<TopicId, std::shared_ptr<Topic>> topics_ GUARDED_BY(mutex_);
     bool stopping_ GUARDED_BY(mutex_) = false;
+    /// Last: they use all of the above as long as they live.
+    std::unique_ptr<logfile::LogBodies> bodies_;
 };
 
 }  // namespace penstock

@@ -22,10 +22,9 @@ class Answers final : public AppendSink {
 public:
     Answers() : wake_(system_env().executor.make_wake()) {}
     void appended(std::span<const Appended> results) noexcept override {
-        {
-            const MutexLock lock(mutex_);
-            for (const Appended& result : results) by_tag_.emplace(result.tag, result.offset);
-        }
+        // Notified under the lock: whoever sees the last answer may end this sink.
+        const MutexLock lock(mutex_);
+        for (const Appended& result : results) by_tag_.emplace(result.tag, result.offset);
         wake_->notify();
     }
     std::map<std::uint64_t, Result<Offset>> wait(std::size_t count) {

@@ -10,6 +10,7 @@
 #include <iterator>
 
 #include "penstock/base/env.h"
+#include "penstock/base/guarded.h"
 #include "penstock/log/file/file_log.h"
 #include "penstock/log/file/recovery.h"
 
@@ -23,20 +24,30 @@ class DoneSink final : public AppendSink {
 public:
     DoneSink() : wake_(system_env().executor.make_wake()) {}
     void appended(std::span<const Appended> results) noexcept override {
+        // Notified under the lock: whoever sees the answer may end this sink.
+        const MutexLock lock(mutex_);
         for (const Appended& result : results) {
             if (!result.offset) error_ = result.offset.error();
         }
+        done_ = true;
         wake_->notify();
     }
-    /// The first batch's error, if it has one.
+    /// The error, if it is one.
     std::optional<Error> wait() {
-        wake_->wait_until(kNever);
-        return error_;
+        for (;;) {
+            {
+                const MutexLock lock(mutex_);
+                if (done_) return error_;
+            }
+            wake_->wait_until(kNever);
+        }
     }
 
 private:
     const std::unique_ptr<Wake> wake_;
-    std::optional<Error> error_;
+    Mutex mutex_;
+    bool done_ GUARDED_BY(mutex_) = false;
+    std::optional<Error> error_ GUARDED_BY(mutex_);
 };
 
 class Heard final : public FileLogObserver {
