@@ -229,6 +229,31 @@ TEST_F(RunningLog, MakesOneBatchOfWhatArrivesDuringASync) {
     EXPECT_EQ(watching_.batches(), (std::vector<std::size_t>{1, 3}));
 }
 
+TEST_F(RunningLog, BoundsBatchesAndQueueInRecordsToo) {
+    create_topic();
+    options_.max_batch_records = 10;
+    options_.max_pending_records = 25;
+    auto log = open();
+    ASSERT_TRUE(log);
+    Answers sink;
+    Record record;
+    record.value = as_bytes("v");
+    const std::vector<Record> records(100, record);
+    (*log)->append(kAt, records, 0,
+                   sink);  // under one lock: the queue fills before the writer looks
+    std::size_t durable = 0;
+    for (const auto& [tag, answer] : sink.wait(100)) {
+        EXPECT_EQ(answer.ok(), tag < 25);
+        if (answer) {
+            ++durable;
+        } else {
+            EXPECT_EQ(answer.error().code, Code::overloaded);
+        }
+    }
+    EXPECT_EQ(durable, 25u);
+    EXPECT_EQ(watching_.batches(), (std::vector<std::size_t>{10, 10, 5}));
+}
+
 TEST_F(RunningLog, AnswersNoSpaceAndRecoversByItself) {
     create_topic();
     std::atomic<bool> full = true;

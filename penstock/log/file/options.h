@@ -38,6 +38,8 @@ struct FileLogOptions {
     std::uint64_t segment_bytes = 64 * 1024 * 1024;
     std::uint64_t first_segment_bytes = 4 * 1024 * 1024;  ///< then doubling up to segment_bytes
     std::size_t max_batch_bytes = 4 * 1024 * 1024;
+    std::size_t max_batch_records = 1 << 16;
+    std::size_t max_pending_records = 1 << 18;         ///< per partition, not yet durable
     std::size_t max_pending_bytes = 16 * 1024 * 1024;  ///< per partition, not yet durable
     std::size_t cache_bytes = 4 * 1024 * 1024;         ///< per partition, of the latest batches
     std::uint64_t scrub_bytes_per_s = 0;               ///< 0: closed segments are not read again

@@ -65,7 +65,10 @@ void Partition::append(std::span<const Record> records, std::uint64_t first_tag,
 Result<void> Partition::enqueue(const Record& record, std::uint64_t tag, AppendSink& sink) {
     if (refusal_) return *refusal_;
     PENSTOCK_TRY(check_record(record));
-    if (pending_bytes_ >= options_.max_pending_bytes) return overloaded();
+    if (pending_bytes_ >= options_.max_pending_bytes ||
+        pending_records_ >= options_.max_pending_records) {
+        return overloaded();
+    }
     Building& building = building_for(record);
     const std::size_t bytes = encoded_bytes(record, building.layout);
     building.buffer.reserve(round_to_sector(building.size + bytes), building.size);
@@ -73,6 +76,7 @@ Result<void> Partition::enqueue(const Record& record, std::uint64_t tag, AppendS
     building.size += bytes;
     building.count += 1;
     pending_bytes_ += bytes;
+    ++pending_records_;
     auto& tickets = building.tickets;
     if (!tickets.empty() && tickets.back().sink == &sink &&
         tickets.back().first_tag + tickets.back().count == tag) {
@@ -87,7 +91,10 @@ Result<void> Partition::enqueue(const Record& record, std::uint64_t tag, AppendS
 Partition::Building& Partition::building_for(const Record& record) {
     if (!waiting_.empty()) {
         Building& last = *waiting_.back();
-        if (last.size + encoded_bytes(record, last.layout) <= options_.max_batch_bytes) return last;
+        if (last.count < options_.max_batch_records &&
+            last.size + encoded_bytes(record, last.layout) <= options_.max_batch_bytes) {
+            return last;
+        }
     }
     std::unique_ptr<Building> building = std::move(free_);
     if (!building) building = std::make_unique<Building>();
@@ -108,6 +115,7 @@ std::unique_ptr<Partition::Building> Partition::take_front() {
     writing_.swap(building->tickets);
     building->tickets.clear();
     pending_bytes_ -= building->size - kBatchHeaderBytes;
+    pending_records_ -= building->count;
     return building;
 }
 
@@ -119,6 +127,7 @@ void Partition::put_back(std::unique_ptr<Building> building, Delivery& delivery)
         if (!dead_) {
             building->tickets.swap(writing_);
             pending_bytes_ += building->size - kBatchHeaderBytes;
+            pending_records_ += building->count;
             waiting_.push_front(std::move(building));
             return;
         }
@@ -253,7 +262,7 @@ std::vector<Ticket> Partition::take_waiting() {
         tickets.insert(tickets.end(), building->tickets.begin(), building->tickets.end());
     }
     waiting_.clear();
-    pending_bytes_ = 0;
+    pending_bytes_ = pending_records_ = 0;
     return tickets;
 }
 

@@ -173,6 +173,7 @@ private:
     std::vector<Ticket> writing_ GUARDED_BY(append_mutex_);  ///< whoever takes them answers them
     std::unique_ptr<Building> free_ GUARDED_BY(append_mutex_);
     std::size_t pending_bytes_ GUARDED_BY(append_mutex_) = 0;
+    std::size_t pending_records_ GUARDED_BY(append_mutex_) = 0;
     bool queued_ GUARDED_BY(append_mutex_) = false;  ///< the writer knows that something waits
     int answering_ GUARDED_BY(append_mutex_) = 0;    ///< calls to sinks that run now
     std::optional<Error> refusal_ GUARDED_BY(append_mutex_);
