@@ -60,6 +60,7 @@ MemoryLog::MemoryLog(Env& env, const MemoryLogOptions& options)
       state_(*own_disk_->state_),
       life_(state_.begin_life()),
       wake_(env.executor.make_wake()),
+      sync_wake_(env.executor.make_wake()),
       task_(env.executor.spawn("log-memory", [this] { run(); })) {}
 
 MemoryLog::MemoryLog(Env& env, MemoryLogDisk& disk, const MemoryLogOptions& options)
@@ -68,6 +69,7 @@ MemoryLog::MemoryLog(Env& env, MemoryLogDisk& disk, const MemoryLogOptions& opti
       state_(*disk.state_),
       life_(state_.begin_life()),
       wake_(env.executor.make_wake()),
+      sync_wake_(env.executor.make_wake()),
       task_(env.executor.spawn("log-memory", [this] { run(); })) {}
 
 MemoryLog::~MemoryLog() {
@@ -77,6 +79,7 @@ MemoryLog::~MemoryLog() {
         closing_ = true;
     }
     wake_->notify();
+    sync_wake_->notify();
     task_.reset();
 }
 
@@ -216,14 +219,25 @@ bool MemoryLog::idle() {
 void MemoryLog::run() {
     for (;;) {
         const bool wrote = write_round();
-        if (wrote) continue;
-        drained_.notify();
         {
             const MutexLock lock(mutex_);
             if (closing_) return;
         }
+        if (wrote) continue;
+        drained_.notify();
         wake_->wait_until(kNever);
     }
+}
+
+/// Lets time pass, so that others run between append and durable. False: the log is closing.
+bool MemoryLog::sync() {
+    const MonoTime done = env_.clock.mono() + options_.sync_time;
+    do {
+        sync_wake_->wait_until(done);
+        const MutexLock lock(mutex_);
+        if (closing_) return false;
+    } while (env_.clock.mono() < done);
+    return true;
 }
 
 /// One batch of each partition that has something; false: nothing was there.
@@ -251,8 +265,7 @@ bool MemoryLog::write_round() {
         }
     }
     if (batches.empty()) return false;
-    const auto sync = env_.executor.make_wake();
-    sync->wait_until(env_.clock.mono() + options_.sync_time);
+    if (!sync()) return true;  // closing: stop() has answered what was being written
     for (auto& [at, records] : batches) {
         Result<Offset> base = state_.write(life_, at, std::move(records), env_.clock.wall());
         appended_.notify();

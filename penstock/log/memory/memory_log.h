@@ -68,6 +68,7 @@ private:
 
     void run();
     bool write_round();
+    bool sync();
     void answer(const Pending& batch, const Result<Offset>& base);
     void answer_all(std::vector<Pending> batches, const Error& why);
     bool idle();
@@ -80,6 +81,7 @@ private:
     WakeSet appended_;
     WakeSet drained_;
     const std::unique_ptr<Wake> wake_;
+    const std::unique_ptr<Wake> sync_wake_;  ///< ends a sync that takes its time
 
     Mutex mutex_;
     std::map<TopicPartition, Queue> queues_ GUARDED_BY(mutex_);
