@@ -24,11 +24,11 @@ std::string make_directory() {
 HttpNode::HttpNode()
     : env_{clock_, system_env().random, system_env().executor, system_env().files},
       directory_(make_directory()) {
-    auto store = SqliteStore::open({.path = directory_ + "/penstock.db"}, env_);
+    auto store = SqliteStore::open({.path = directory_ + "/penstock.db"}, system_env());
     EXPECT_TRUE(store) << store.error().text;
     store_ = std::move(*store);
-    log_ = std::make_unique<MemoryLog>(env_);
-    gate_ = std::make_unique<LocalGate>(env_);
+    log_ = std::make_unique<MemoryLog>(system_env());
+    gate_ = std::make_unique<LocalGate>(system_env());
 }
 
 HttpNode::~HttpNode() {
@@ -43,7 +43,7 @@ HttpNode::~HttpNode() {
 
 void HttpNode::start_node(NodeOptions options) {
     node_ = make_node(
-        env_, *log_, *gate_, *store_,
+        system_env(), *log_, *gate_, *store_,
         [] {
             std::vector<std::unique_ptr<App>> apps;
             apps.push_back(sale::make_sale());
@@ -70,8 +70,8 @@ void HttpNode::start_all() {
 
 void HttpNode::stop() {
     if (server_) server_->stop(clock_.mono() + std::chrono::seconds(5));
-    if (node_) node_->stop(clock_.mono() + std::chrono::seconds(5));
-    if (log_) log_->stop(clock_.mono() + std::chrono::seconds(5));
+    if (node_) node_->stop(system_env().clock.mono() + std::chrono::seconds(5));
+    if (log_) log_->stop(system_env().clock.mono() + std::chrono::seconds(5));
 }
 
 HttpAnswer HttpNode::ask(std::string_view method_and_path, std::string_view body,

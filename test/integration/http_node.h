@@ -57,7 +57,7 @@ protected:
     /// True when `condition` holds, asked again and again with a deadline.
     static bool eventually(const std::function<bool()>& condition);
 
-    ShiftedClock clock_;
+    ShiftedClock clock_;  ///< of the server; the node has the real one
     Env env_;
     std::string directory_;
     http::Metrics metrics_;

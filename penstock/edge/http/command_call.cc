@@ -189,6 +189,8 @@ void ask_for_outcome(Context& context, const ExchangePtr& exchange, Noun noun,
     if (!is_valid_id(id_text)) {
         return exchange->fail(invalid("an id is 1 to 128 printable ASCII characters"));
     }
+    if (!context.must_be_ready(exchange)) return;
+    context.limit_wait(exchange);
     auto question = std::make_shared<OutcomeQuestion>(context, exchange, noun, id_text);
     if (!question->answer_in_line()) context.loop().look_up(question, question->id());
 }

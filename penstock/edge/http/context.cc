@@ -55,12 +55,26 @@ Readiness Context::look_ready() {
     return readiness;
 }
 
+bool Context::must_be_ready(const ExchangePtr& exchange) {
+    if (ready_) return true;
+    const Readiness readiness = look_ready();
+    if (!readiness.ready) exchange->fail(not_ready(readiness.waits_for));
+    return readiness.ready;
+}
+
+void Context::limit_wait(const ExchangePtr& exchange) {
+    exchange->at_deadline(
+        loop().now() + limits().max_wait, [weak = std::weak_ptr<Exchange>(exchange)] {
+            if (const auto exchange = weak.lock()) {
+                exchange->fail({504, "unknown", "No answer came in time.", Effect::unknown, 1});
+            }
+        });
+}
+
 void Context::read(const ExchangePtr& exchange,
                    std::function<std::function<void()>(Session&)> job) {
-    if (!ready_) {
-        const Readiness readiness = look_ready();
-        if (!readiness.ready) return exchange->fail(not_ready(readiness.waits_for));
-    }
+    if (!must_be_ready(exchange)) return;
+    limit_wait(exchange);
     const bool queued = node().read([inbox = loop().inbox(), job = std::move(job)](
                                         Session& session) { inbox->post(job(session)); });
     if (!queued) {
@@ -69,6 +83,7 @@ void Context::read(const ExchangePtr& exchange,
 }
 
 void Context::block(const ExchangePtr& exchange, std::function<std::function<void()>()> job) {
+    limit_wait(exchange);
     const bool queued =
         loop().block([inbox = loop().inbox(), job = std::move(job)] { inbox->post(job()); });
     if (!queued) {

@@ -30,6 +30,10 @@ public:
     /// As of the last look.
     bool ready() const { return ready_; }
     Readiness look_ready();
+    /// False: the node is not ready, which the exchange has been told.
+    bool must_be_ready(const ExchangePtr& exchange);
+    /// What takes longer than callers wait is answered 504, effect unknown.
+    void limit_wait(const ExchangePtr& exchange);
 
     /// Runs `job` on the reader's thread; what it returns runs on the loop. Answers the exchange
     /// itself where that is not possible.

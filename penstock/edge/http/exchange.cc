@@ -34,6 +34,7 @@ bool Exchange::stream(Response head, std::function<void()> more) {
     hub.metrics.streams(hub.streams);
     streaming_ = true;
     status_ = head.status;
+    late_ = nullptr;
     // HTTP/1.0 knows no chunks: the end of the body is the end of the connection.
     if (http_1_0_ || hub.stopping) keep_alive_ = false;
     write_stream_head(bytes_, head, connection_->head_options(*this));

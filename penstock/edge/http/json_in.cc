@@ -130,7 +130,7 @@ bool Members::has(std::string_view name) const {
 }
 
 const json::value* Members::any(std::string_view name) {
-    asked_.push_back(name);
+    asked_.emplace_back(name);
     return object_ ? object_->if_contains(json::string_view(name.data(), name.size())) : nullptr;
 }
 

@@ -38,7 +38,7 @@ public:
 
 private:
     const boost::json::object* object_ = nullptr;
-    std::vector<std::string_view> asked_;
+    std::vector<std::string> asked_;
     std::optional<std::string> complaint_;
 };
 
