@@ -3,7 +3,7 @@ add_library(penstock_http_node STATIC
 target_link_libraries(penstock_http_node PUBLIC penstock_http penstock_runtime penstock_sale
   penstock_log_memory penstock_gate_local penstock_store_sqlite GTest::gtest Boost::json)
 
-foreach(part protocol calls waiting topics hostile)
+foreach(part protocol calls waiting topics openapi hostile)
   penstock_test(http_${part}_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/http_${part}_test.cc
     LINKS penstock_http_node LABELS integration)
 endforeach()
