@@ -2,7 +2,7 @@
 
 #include <boost/json.hpp>
 
-namespace penstock::verifying {
+namespace penstock::verify {
 namespace {
 
 namespace json = boost::json;
@@ -102,4 +102,4 @@ std::string quoted(std::string_view text) {
     return json::serialize(json::string(text.data(), text.size()));
 }
 
-}  // namespace penstock::verifying
+}  // namespace penstock::verify

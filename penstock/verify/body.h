@@ -8,7 +8,7 @@
 #include "penstock/base/time.h"
 
 /// The JSON of the sale's commands, read anew (docs/decisions/0002-verify-json.md).
-namespace penstock::verifying {
+namespace penstock::verify {
 
 struct CampaignBody {
     std::int64_t quantity = 0;
@@ -31,4 +31,4 @@ bool is_campaign_id(std::string_view text);
 /// As a JSON string, quotes included.
 std::string quoted(std::string_view text);
 
-}  // namespace penstock::verifying
+}  // namespace penstock::verify

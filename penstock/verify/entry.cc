@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-namespace penstock::verifying {
+namespace penstock::verify {
 namespace {
 
 template <class Integer>
@@ -76,4 +76,4 @@ Entry read_entry(const Logged& record) {
     return entry;
 }
 
-}  // namespace penstock::verifying
+}  // namespace penstock::verify

@@ -7,7 +7,7 @@
 #include "penstock/base/uuid.h"
 #include "penstock/log/log.h"
 
-namespace penstock::verifying {
+namespace penstock::verify {
 
 /// A record read as a command. Texts are borrowed from the record.
 struct Entry {
@@ -22,4 +22,4 @@ struct Entry {
 
 Entry read_entry(const Logged& record);
 
-}  // namespace penstock::verifying
+}  // namespace penstock::verify

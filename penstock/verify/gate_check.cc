@@ -2,7 +2,7 @@
 
 #include "penstock/verify/totals.h"
 
-namespace penstock::verifying {
+namespace penstock::verify {
 namespace {
 
 const GateCounts* find(const std::vector<GateCounts>& counts, const std::string& resource) {
@@ -85,4 +85,4 @@ Result<void> check_gate(const std::vector<GateCounts>& before, const std::vector
     return {};
 }
 
-}  // namespace penstock::verifying
+}  // namespace penstock::verify

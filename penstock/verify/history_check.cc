@@ -6,7 +6,7 @@
 
 #include "penstock/verify/totals.h"
 
-namespace penstock::verifying {
+namespace penstock::verify {
 namespace {
 
 namespace json = boost::json;
@@ -185,4 +185,4 @@ Result<void> check_history(std::istream& history, Tables& tables, const Replay& 
     return History(tables, replay, report).take(history);
 }
 
-}  // namespace penstock::verifying
+}  // namespace penstock::verify

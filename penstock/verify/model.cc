@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-namespace penstock::verifying {
+namespace penstock::verify {
 namespace {
 
 Expected refusal(std::string reason, std::optional<std::string> text) {
@@ -89,4 +89,4 @@ void Model::apply(const Entry& entry, const Expected& expected, std::int64_t dec
     }
 }
 
-}  // namespace penstock::verifying
+}  // namespace penstock::verify

@@ -7,7 +7,7 @@
 #include "penstock/verify/body.h"
 #include "penstock/verify/entry.h"
 
-namespace penstock::verifying {
+namespace penstock::verify {
 
 /// A campaign as the log tells it.
 struct Campaign {
@@ -57,4 +57,4 @@ private:
     std::map<std::string, Campaign, std::less<>> campaigns_;
 };
 
-}  // namespace penstock::verifying
+}  // namespace penstock::verify

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <limits>
 
-namespace penstock::verifying {
+namespace penstock::verify {
 namespace {
 
 constexpr ReadLimits kRead{1000, 4 * 1024 * 1024};
@@ -68,6 +68,7 @@ Result<void> Replay::run() {
     once_.figure = fmt::format("{} ids, {} repeats", compared_, duplicates_);
     outcomes_.figure = fmt::format("{} outcomes", compared_);
     unexplained_.figure = fmt::format("{} rows", outcomes);
+    grant_rows_.figure = fmt::format("{} grants", grants_);
     dead_.figure = fmt::format("{} dead letters", dead_letters_);
     return {};
 }
@@ -461,4 +462,4 @@ Result<void> Replay::read_line(Partition& partition) {
     return {};
 }
 
-}  // namespace penstock::verifying
+}  // namespace penstock::verify

@@ -9,7 +9,7 @@
 #include "penstock/verify/report.h"
 #include "penstock/verify/tables.h"
 
-namespace penstock::verifying {
+namespace penstock::verify {
 
 /// Replays every owned partition and compares each record with what the store has of it. The
 /// store's rows of earlier offsets serve as the model's memory of who holds what: each of them was
@@ -89,4 +89,4 @@ private:
     std::set<std::string> sold_out_;
 };
 
-}  // namespace penstock::verifying
+}  // namespace penstock::verify

@@ -6,9 +6,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
-namespace penstock {
-namespace verifying {
-
+namespace penstock::verify {
 Check& Report::check(std::string name) {
     Check& made = checks_.emplace_back();
     made.name = std::move(name);
@@ -38,8 +36,6 @@ std::string shown(std::string_view text) {
     if (text.size() > kMost) out += "...";
     return out;
 }
-
-}  // namespace verifying
 
 bool Verdict::ok() const {
     return std::all_of(checks.begin(), checks.end(), [](const Check& check) { return check.ok; });
@@ -80,4 +76,4 @@ std::string to_json(const Verdict& verdict) {
     return boost::json::serialize(all);
 }
 
-}  // namespace penstock
+}  // namespace penstock::verify

@@ -4,7 +4,7 @@
 
 #include "penstock/verify/verify.h"
 
-namespace penstock::verifying {
+namespace penstock::verify {
 
 /// Gathers checks. References stay valid.
 class Report {
@@ -23,4 +23,4 @@ void fault(Check& check, std::string text);
 /// Any text as part of a line: what is not printable ASCII as \xHH, cut when it is long.
 std::string shown(std::string_view text);
 
-}  // namespace penstock::verifying
+}  // namespace penstock::verify

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-namespace penstock::verifying {
+namespace penstock::verify {
 namespace {
 
 constexpr std::string_view kStockColumns =
@@ -200,4 +200,4 @@ Result<std::optional<StockRow>> Tables::stock_of(std::string_view campaign) {
     return std::optional<StockRow>(stock_row(*table, 0));
 }
 
-}  // namespace penstock::verifying
+}  // namespace penstock::verify

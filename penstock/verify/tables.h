@@ -9,7 +9,7 @@
 #include "penstock/store/store.h"
 
 /// The tables that are judged, read in one snapshot.
-namespace penstock::verifying {
+namespace penstock::verify {
 
 struct OwnerRow {
     std::string topic;
@@ -93,4 +93,4 @@ private:
     std::vector<Value> values_;
 };
 
-}  // namespace penstock::verifying
+}  // namespace penstock::verify

@@ -4,7 +4,7 @@
 
 #include <limits>
 
-namespace penstock::verifying {
+namespace penstock::verify {
 namespace {
 
 constexpr std::int64_t kPage = 1000;
@@ -167,4 +167,4 @@ Result<void> check_totals(const VerifyInput& input, Tables& tables, Replay& repl
                    "its id is granted more than once: campaign, user, position", values);
 }
 
-}  // namespace penstock::verifying
+}  // namespace penstock::verify

@@ -2,7 +2,7 @@
 
 #include "penstock/verify/replay.h"
 
-namespace penstock::verifying {
+namespace penstock::verify {
 
 /// What holds over whole tables, once everything on the log was replayed.
 Result<void> check_totals(const VerifyInput& input, Tables& tables, Replay& replay, Report& report);
@@ -15,4 +15,4 @@ Result<void> check_gate(const std::vector<GateCounts>& before, const std::vector
 Result<void> check_history(std::istream& history, Tables& tables, const Replay& replay,
                            Report& report);
 
-}  // namespace penstock::verifying
+}  // namespace penstock::verify

@@ -2,22 +2,22 @@
 
 #include "penstock/verify/totals.h"
 
-namespace penstock {
+namespace penstock::verify {
 namespace {
 
 Result<Verdict> verify_snapshot(const VerifyInput& input, const std::vector<GateCounts>& before) {
-    verifying::Report report;
-    verifying::Tables tables(input.reader);
-    verifying::Replay replay(input, tables, report);
+    Report report;
+    Tables tables(input.reader);
+    Replay replay(input, tables, report);
     PENSTOCK_TRY(replay.run());
-    PENSTOCK_TRY(verifying::check_totals(input, tables, replay, report));
+    PENSTOCK_TRY(check_totals(input, tables, replay, report));
     if (input.gate) {
         const auto after = input.gate();
         if (!after) return after.error();
-        PENSTOCK_TRY(verifying::check_gate(before, *after, tables, replay, report));
+        PENSTOCK_TRY(check_gate(before, *after, tables, replay, report));
     }
     if (input.history != nullptr) {
-        PENSTOCK_TRY(verifying::check_history(*input.history, tables, replay, report));
+        PENSTOCK_TRY(check_history(*input.history, tables, replay, report));
     }
     return report.take();
 }
@@ -37,4 +37,4 @@ Result<Verdict> verify(const VerifyInput& input) {
     return verdict;
 }
 
-}  // namespace penstock
+}  // namespace penstock::verify

@@ -12,7 +12,7 @@
 
 /// Replays the log through a model of its own and compares log, store, gate and callers. Shares no
 /// code with what it judges: not the decoding of records, not the rules, not the JSON.
-namespace penstock {
+namespace penstock::verify {
 
 struct VerifyInput {
     Log& log;
@@ -61,4 +61,4 @@ std::string to_text(const Verdict& verdict);
 /// {"ok":…,"checks":[{"name":…,"ok":…,"figure":…,"faults":[…],"fault_count":…,"not_compared":…}]}
 std::string to_json(const Verdict& verdict);
 
-}  // namespace penstock
+}  // namespace penstock::verify
