@@ -43,12 +43,14 @@ void Checkpointer::checkpoint(std::uint32_t wal_pages) {
     int in_wal = 0;
     int copied = 0;
     // The long part first, beside the writer; what the second call has left to do is short.
-    int result = sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
-                                           &in_wal, &copied);
+    const int result = sqlite3_wal_checkpoint_v2(connection_.get(), nullptr,
+                                                 SQLITE_CHECKPOINT_PASSIVE, &in_wal, &copied);
     if (result != SQLITE_OK || wal_pages < options_.restart_pages) return;
     const int mode = wal_pages >= options_.truncate_pages ? SQLITE_CHECKPOINT_TRUNCATE
                                                           : SQLITE_CHECKPOINT_RESTART;
+    restarting_ = true;
     sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, mode, &in_wal, &copied);
+    restarting_ = false;
 }
 
 }  // namespace penstock::sqlite

@@ -18,6 +18,9 @@ public:
 
     /// After a commit: so many pages stand in the WAL now.
     void committed(std::uint32_t wal_pages) noexcept;
+    /// The WAL is about to start at its front again: a writer that begins now should wait a little,
+    /// or under load the gap between two of its transactions would never be met.
+    bool is_restarting() const { return restarting_.load(std::memory_order_relaxed); }
 
 private:
     void work();
@@ -28,6 +31,7 @@ private:
     const std::unique_ptr<Wake> wake_;
     std::atomic<std::uint32_t> wal_pages_{0};
     std::atomic<bool> stopping_{false};
+    std::atomic<bool> restarting_{false};
     Connection connection_;       // the body's, once it runs
     std::unique_ptr<Task> task_;  // last: joined before the rest goes
 };

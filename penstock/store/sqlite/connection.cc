@@ -122,6 +122,10 @@ Result<void> Connection::configure(Role role) {
     return {};
 }
 
+void Connection::pause() {
+    wake_->wait_until(env_.clock.mono() + kFirstLockWait);
+}
+
 Result<Statement> Connection::prepare(std::string_view sql) {
     sqlite3_stmt* statement = nullptr;
     const int result = sqlite3_prepare_v3(database_.get(), sql.data(), static_cast<int>(sql.size()),

@@ -42,6 +42,9 @@ public:
     /// SQLite has a transaction open. It may end one by itself, after an error.
     bool in_transaction() const { return sqlite3_get_autocommit(database_.get()) == 0; }
 
+    /// Waits for something that another connection does: a moment, as between two tries for a lock.
+    void pause();
+
     Result<Statement> prepare(std::string_view sql);  ///< trusted text of ours
     /// Statements of ours without result, separated by `;`.
     Result<void> execute(const char* sql);

@@ -5,6 +5,9 @@
 namespace penstock::sqlite {
 namespace {
 
+// A restart of the WAL takes a few milliseconds; a writer waits no longer for one that hangs.
+constexpr int kMostPauses = 400;
+
 /// Resets a statement whatever happened, so that it holds neither locks nor borrowed values.
 class Reset {
 public:
@@ -237,6 +240,11 @@ Result<void> SqliteSession::step_own(const Statement& statement, std::string_vie
     return {};
 }
 
+void SqliteSession::let_checkpoint_pass() {
+    if (role_ != Role::owner) return;
+    for (int i = 0; i < kMostPauses && checkpointer_->is_restarting(); ++i) connection_.pause();
+}
+
 Result<void> SqliteSession::begin() {
     PENSTOCK_CHECK(!open_);
     if (!connection_.is_open()) {
@@ -244,6 +252,7 @@ Result<void> SqliteSession::begin() {
         gone.lost = Lost::session;
         return gone;
     }
+    let_checkpoint_pass();
     PENSTOCK_TRY(step_own(begin_, "begin"));
     open_ = true;
     savepoint_ = false;

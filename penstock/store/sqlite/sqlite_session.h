@@ -41,6 +41,7 @@ private:
     Result<Prepared> compile(std::string_view sql);
     Result<void> check_tail(const char* tail, const char* end);
     Result<void> prepare_own();
+    void let_checkpoint_pass();
     Error failed(int result, std::string_view what);
     Error not_in_transaction() const;
     Result<void> step_own(const Statement& statement, std::string_view what);
