@@ -106,11 +106,17 @@ void Connection::on_read(const error_code& ec, std::size_t n) {
     if (ec == asio::error::eof) {
         eof_ = true;
         const bool waiting = !exchanges_.empty() || !out_.empty() || writing_;
-        if (!waiting || linger_until_ != kNever) return close();
+        const bool endless = std::any_of(exchanges_.begin(), exchanges_.end(),
+                                         [](const ExchangePtr& e) { return e->endless_; });
+        if (!waiting || endless || linger_until_ != kNever) return close();
         phase_ = Phase::deaf;
         return;
     }
     if (ec) return close();
+    if (linger_until_ != kNever) {
+        lingered_bytes_ += n;
+        if (lingered_bytes_ > hub_.limits.linger_bytes) return close();
+    }
     in_.came(n);
     process();
     account();
@@ -398,6 +404,13 @@ void Connection::check_times() {
             return refuse({408, "request_timeout", "The body comes too slowly."});
         }
     }
+}
+
+Connection::Standing Connection::standing() const {
+    if (closed_ || linger_until_ != kNever) return Standing::without_header;
+    if (!exchanges_.empty() || phase_ == Phase::deaf) return Standing::answering;
+    if (phase_ == Phase::header) return Standing::without_header;
+    return phase_ == Phase::idle ? Standing::idle : Standing::in_body;
 }
 
 void Connection::account() {

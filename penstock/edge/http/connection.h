@@ -70,11 +70,10 @@ public:
     /// No further request is taken; ends when what is pending is answered, at `late` at the latest.
     void wind_up(MonoTime late);
     bool closed() const { return closed_; }
-    /// For choosing whom to end when there are too many: in the middle of a header (or before it),
-    /// else idle, and since when.
-    bool without_header() const { return phase_ == Phase::header && exchanges_.empty(); }
-    bool is_idle() const { return phase_ == Phase::idle && exchanges_.empty(); }
-    MonoTime since() const { return since_; }
+    /// Whom to end first when there are too many, the later the dearer; the oldest of its kind.
+    enum class Standing : std::uint8_t { without_header, idle, in_body, answering };
+    Standing standing() const;
+    MonoTime since() const { return since_; }  ///< in this standing
 
     std::size_t place = 0;  ///< in the server's list
 
@@ -119,6 +118,7 @@ private:
     MonoTime since_;                   ///< in this phase
     MonoTime write_blocked_ = kNever;  ///< since then
     MonoTime linger_until_ = kNever;
+    std::size_t lingered_bytes_ = 0;
     std::size_t accounted_ = 0;
     bool reading_ = false, writing_ = false, dirty_ = false, closed_ = false;
     bool eof_ = false;   ///< the client sends no more, but may still read

@@ -33,6 +33,7 @@ bool Exchange::stream(Response head, std::function<void()> more) {
     ++hub.streams;
     hub.metrics.streams(hub.streams);
     streaming_ = true;
+    endless_ = head.content_type == kEventStream;
     status_ = head.status;
     late_ = nullptr;
     // HTTP/1.0 knows no chunks: the end of the body is the end of the connection.

@@ -49,6 +49,7 @@ private:
     bool keep_alive_;
     bool done_ = false;
     bool streaming_ = false;
+    bool endless_ = false;  ///< ends when the client goes
     bool wants_more_ = false;
     std::string bytes_;  ///< of the answer, while others must be sent before it
     std::function<void()> more_;

@@ -238,17 +238,17 @@ void Server::accepted(Acceptor& acceptor, const error_code& ec, Connection::Sock
     accept(acceptor);
 }
 
-/// Ends the oldest connection without a complete header, else the one that is idle longest.
+/// Ends the oldest connection without a complete header; else the one that is idle longest; else
+/// the one that has been sending its body longest.
 bool Server::make_place() {
     ConnectionPtr victim;
-    bool headless = false;
     for (const ConnectionPtr& connection : connections_) {
-        const bool without = connection->without_header() || connection->closed();
-        if (!without && (headless || !connection->is_idle())) continue;
-        if (!victim || (without && !headless) || connection->since() < victim->since()) {
+        const auto standing = connection->standing();
+        if (standing == Connection::Standing::answering) continue;
+        if (!victim || standing < victim->standing() ||
+            (standing == victim->standing() && connection->since() < victim->since())) {
             victim = connection;
         }
-        headless = headless || without;
     }
     if (!victim) return false;
     victim->close();

@@ -24,6 +24,7 @@ struct HttpLimits {
     std::chrono::milliseconds idle{60'000};
     std::chrono::milliseconds write{30'000};  ///< to send what is in the buffer
     std::chrono::milliseconds linger{2'000};  ///< for a client to read an answer before the end
+    std::size_t linger_bytes = 1024 * 1024;   ///< passed over meanwhile
     std::chrono::milliseconds tick{50};       ///< how often time-outs are looked at
     std::chrono::milliseconds wait{10'000};   ///< for an outcome, where `Prefer: wait` is silent
     std::chrono::milliseconds max_wait{60'000};
