@@ -409,8 +409,7 @@ void Connection::check_times() {
 Connection::Standing Connection::standing() const {
     if (closed_ || linger_until_ != kNever) return Standing::without_header;
     if (!exchanges_.empty() || phase_ == Phase::deaf) return Standing::answering;
-    if (phase_ == Phase::header) return Standing::without_header;
-    return phase_ == Phase::idle ? Standing::idle : Standing::in_body;
+    return phase_ == Phase::header ? Standing::without_header : Standing::idle_or_in_body;
 }
 
 void Connection::account() {

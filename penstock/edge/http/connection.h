@@ -71,7 +71,7 @@ public:
     void wind_up(MonoTime late);
     bool closed() const { return closed_; }
     /// Whom to end first when there are too many, the later the dearer; the oldest of its kind.
-    enum class Standing : std::uint8_t { without_header, idle, in_body, answering };
+    enum class Standing : std::uint8_t { without_header, idle_or_in_body, answering };
     Standing standing() const;
     MonoTime since() const { return since_; }  ///< in this standing
 

@@ -238,8 +238,8 @@ void Server::accepted(Acceptor& acceptor, const error_code& ec, Connection::Sock
     accept(acceptor);
 }
 
-/// Ends the oldest connection without a complete header; else the one that is idle longest; else
-/// the one that has been sending its body longest.
+/// Ends the oldest connection without a complete header; else the one that has been idle, or
+/// sending its body, longest.
 bool Server::make_place() {
     ConnectionPtr victim;
     for (const ConnectionPtr& connection : connections_) {
