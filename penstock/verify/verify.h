@@ -51,9 +51,10 @@ struct Verdict {
     bool ok() const;
 };
 
-/// Memory: a few MiB, and about 80 bytes for each campaign, each record that is not applied yet and
-/// each line of the history. Error: damaged (log or store cannot be read as what they are), io, and
-/// what the ports say. What is read and differs is a failed check.
+/// Memory: a few MiB, 8 bytes a grant, a bit a unit of the campaign in hand, and about 100 bytes
+/// for each campaign, each record that is not applied yet and each id of the history. Error:
+/// damaged (log or store cannot be read as what they are), io, and what the ports say. What is read
+/// and differs is a failed check.
 Result<Verdict> verify(const VerifyInput& input);
 
 /// A line per check, then its faults: for people.

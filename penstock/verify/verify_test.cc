@@ -285,6 +285,18 @@ protected:
     static inline std::string text_;
 };
 
+/// A line of the callers' history.
+std::string line(const std::string& id, int status, const std::string& body) {
+    std::string quoted;
+    for (const char c : body) {
+        if (c == '"' || c == '\\') quoted += '\\';
+        quoted += c;
+    }
+    return R"({"id":")" + id +
+           R"(","type":"sale.claim","key":"limited","user_id":"u","quantity":1,)" + R"("status":)" +
+           std::to_string(status) + R"(,"body":")" + quoted + "\"}\n";
+}
+
 TEST_F(VerifyTest, AllThatHoldsIsOk) {
     EXPECT_EQ(failed({}), "") << text_;
     EXPECT_NE(text_.find("1 dead letters"), std::string::npos) << text_;
@@ -317,7 +329,7 @@ TEST_F(VerifyTest, FindsAGrantRemovedAddedOrChanged) {
                      "sale_grant WHERE campaign = 'limited' AND user_id = 'anna'",
                  "every granted id is granted once");
     for (const std::string change :
-         {"campaign = 'free'", "user_id = 'user-30'", "quantity = 2", "position = 99",
+         {"campaign = 'gone'", "user_id = 'user-30'", "quantity = 2", "position = 99",
           "id = x'000102030405060708090a0b0c0d0e0f'", "id_text = 'x'",
           "record_offset = record_offset + 1", "granted_at = granted_at + 1"}) {
         expect_fault(
@@ -512,6 +524,29 @@ TEST_F(VerifyTest, FindsTheGatesCountersChanged) {
 }
 #endif
 
+TEST_F(VerifyTest, FindsAClaimInLineThatTheGateDoesNotKnow) {
+    ForgedLog log(story_->log(), story_->at());
+    Kept more = log.of("l-5");
+    more.headers[0].second = "in-line";
+    more.key = "free";
+    log.records.push_back(more);
+    EXPECT_EQ(failed({&log, {}, {}}), "the gate agrees with store and log; ") << text_;
+    const std::string refused = line("in-line", 409, R"({"code":"sold_out"})");
+    EXPECT_NE(failed({&log, {}, refused}).find("the gate refused wrote no record"),
+              std::string::npos);
+}
+
+TEST_F(VerifyTest, AFailedCommandIsADeadLetterWithoutEffect) {
+    const std::vector<std::string> changes = {
+        "INSERT INTO penstock_dead_letter (topic, partition_no, record_offset, id, type, "
+        "record_key, record_value, cause, decided_at) SELECT topic, partition_no, record_offset, "
+        "id, 'sale.claim', CAST('limited' AS BLOB), CAST('{\"user_id\":\"anna\"}' AS BLOB), "
+        "'why', decided_at FROM penstock_processed WHERE reason = 'limit_reached'",
+        "UPDATE penstock_processed SET reason = 'failed' WHERE reason = 'limit_reached'"};
+    EXPECT_EQ(failed({nullptr, changes, {}}), "") << text_;
+    EXPECT_NE(failed({nullptr, {changes[1]}, {}}), "");
+}
+
 TEST_F(VerifyTest, DamageIsAnErrorAndNoVerdict) {
     ForgedLog log(story_->log(), story_->at());
     log.failure = error(Code::damaged, "a torn batch");
@@ -542,17 +577,6 @@ TEST_F(VerifyTest, ForgottenOutcomesAreNoFault) {
     EXPECT_NE(text_.find("could not be compared"), std::string::npos) << text_;
     later.changes.push_back("DELETE FROM sale_grant WHERE campaign = 'limited' AND position = 7");
     EXPECT_NE(failed(later), "");
-}
-
-std::string line(const std::string& id, int status, const std::string& body) {
-    std::string quoted;
-    for (const char c : body) {
-        if (c == '"' || c == '\\') quoted += '\\';
-        quoted += c;
-    }
-    return R"({"id":")" + id +
-           R"(","type":"sale.claim","key":"limited","user_id":"u","quantity":1,)" + R"("status":)" +
-           std::to_string(status) + R"(,"body":")" + quoted + "\"}\n";
 }
 
 TEST_F(VerifyTest, ComparesTheCallersSide) {

@@ -77,8 +77,8 @@ Result<void> SaleGate::holdings(
     StatementId page{};
     PENSTOCK_TRY(prepare(session,
                          "SELECT user_id, position, quantity, id FROM sale_grant "
-                         "WHERE campaign = :campaign AND (user_id > :user_id OR "
-                         "(user_id = :user_id AND position > :position)) "
+                         "WHERE campaign = :campaign AND user_id >= :user_id AND "
+                         "(user_id, position) > (:user_id, :position) "
                          "ORDER BY user_id, position LIMIT :page",
                          page));
     std::string user_id;

@@ -60,6 +60,8 @@ std::vector<Migration> sale_migrations(const Dialect& dialect) {
                                 "record_offset {int} NOT NULL, granted_at {int} NOT NULL, "
                                 "PRIMARY KEY (campaign, user_id, position), "
                                 "CHECK (quantity > 0)){clustered}"),
+                 // No position twice, and the granted ones by position without sorting them all.
+                 "CREATE UNIQUE INDEX sale_grant_position ON sale_grant (campaign, position)",
              }}};
 }
 
