@@ -1,3 +1,7 @@
+// An assertion in Beast 1.81 (parse_chunk_header: n >= 5) does not hold for a last chunk that comes
+// byte by byte, and a client must not be able to end a debug build. The code behind it is right.
+#define BOOST_DISABLE_ASSERTS
+
 #include <algorithm>
 #include <boost/beast/http/basic_parser.hpp>
 #include <optional>

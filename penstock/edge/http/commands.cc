@@ -1,13 +1,15 @@
+#include <algorithm>
+
 #include "penstock/apps/sale/sale.h"
 #include "penstock/edge/http/command_call.h"
 #include "penstock/edge/http/json_in.h"
+#include "penstock/edge/http/json_text.h"
 
 namespace penstock::http {
 namespace {
 
 /// Data in the one form that its type has, defaults filled in: it is what ids are compared by.
-Result<std::string> canonical_data(std::string_view type, const boost::json::value& data) {
-    const std::string text = canonical_json(data);
+Result<std::string> canonical_data(std::string_view type, std::string text) {
     if (type == sale::kClaim) {
         auto claim = sale::parse_claim(text);
         if (!claim) return claim.error();
@@ -39,12 +41,16 @@ Result<ParsedCommand> parse_command(std::string_view type, const Request& reques
     out.key = members.text("key", kMaxKeyBytes).value_or("");
     out.target = members.text("target", kMaxTargetBytes).value_or("");
     out.deadline = members.time("deadline");
-    const boost::json::value* data = members.any("data");
+    members.any("data");
     if (out.id && request.count("Idempotency-Key") > 0) {
         members.complain("give the id as Idempotency-Key or as `id`, not both");
     }
     PENSTOCK_TRY(members.done());
-    auto canonical = canonical_data(type, *data);
+    auto texts = split_object(request.body, depth, MemberOrder::sorted);
+    if (!texts) return std::move(texts).error();
+    const auto data = std::find_if(texts->begin(), texts->end(),
+                                   [](const auto& member) { return member.first == "data"; });
+    auto canonical = canonical_data(type, std::move(data->second));
     if (!canonical) return std::move(canonical).error();
     out.data = std::move(*canonical);
     return out;

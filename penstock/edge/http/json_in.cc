@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
-#include <map>
 
 namespace penstock::http {
 namespace {
@@ -64,35 +62,6 @@ json::parse_options options(std::size_t depth) {
     return options;
 }
 
-void append_canonical(const json::value& value, std::string& out) {
-    if (const auto* object = value.if_object()) {
-        std::map<std::string_view, const json::value*> sorted;
-        for (const auto& member : *object) {
-            sorted.emplace(std::string_view(member.key().data(), member.key().size()),
-                           &member.value());
-        }
-        char separator = '{';
-        for (const auto& [name, member] : sorted) {
-            out += separator;
-            out += json::serialize(json::string_view(name.data(), name.size()));
-            out += ':';
-            append_canonical(*member, out);
-            separator = ',';
-        }
-        out += sorted.empty() ? "{}" : "}";
-    } else if (const auto* array = value.if_array()) {
-        char separator = '[';
-        for (const auto& element : *array) {
-            out += separator;
-            append_canonical(element, out);
-            separator = ',';
-        }
-        out += array->empty() ? "[]" : "]";
-    } else {
-        out += json::serialize(value);
-    }
-}
-
 std::string quoted(std::string_view name) {
     return fmt::format("'{}'", name);
 }
@@ -113,12 +82,6 @@ Result<json::value> parse_json(std::string_view text, std::size_t depth) {
         return error(Code::invalid, "a member of the JSON comes twice");
     }
     return value;
-}
-
-std::string canonical_json(const json::value& value) {
-    std::string out;
-    append_canonical(value, out);
-    return out;
 }
 
 Members::Members(const json::value& value) : object_(value.if_object()) {

@@ -16,9 +16,6 @@ namespace penstock::http {
 /// value. `invalid` says what is wrong.
 Result<boost::json::value> parse_json(std::string_view text, std::size_t depth);
 
-/// One form for all texts that mean the same value: members sorted, no white space.
-std::string canonical_json(const boost::json::value& value);
-
 /// Reads the members of a JSON object strictly. The first thing that is wrong is kept; done() tells
 /// it, and names members that nobody asked for.
 class Members {

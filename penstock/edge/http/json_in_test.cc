@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "penstock/edge/http/base64.h"
+#include "penstock/edge/http/json_text.h"
 #include "penstock/edge/http/utf8.h"
 
 namespace penstock::http {
@@ -32,13 +33,21 @@ TEST(ParseJson, SurvivesAMillionDoubledMembers) {
     EXPECT_EQ(complaint(text), "a member of the JSON comes twice");
 }
 
-TEST(CanonicalJson, IsOneTextForOneValue) {
-    const auto canonical = [](std::string_view text) {
-        return canonical_json(*parse_json(text, 64));
+TEST(SplitObject, GivesOneTextForOneValue) {
+    const auto data = [](std::string_view text, MemberOrder order) {
+        const auto members = split_object(text, 64, order);
+        return members ? members->front().second : members.error().text;
     };
-    EXPECT_EQ(canonical(R"( { "b" : [ 1 , { } ] , "a" : "\u0041" } )"), R"({"a":"A","b":[1,{}]})");
-    EXPECT_EQ(canonical("[]"), "[]");
-    EXPECT_EQ(canonical("null"), "null");
+    const char* text = R"({"d": { "b" : [ 1 , { }, [ ] ] , "a" : "\u0041\n" } } )";
+    EXPECT_EQ(data(text, MemberOrder::sorted), R"({"a":"A\n","b":[1,{},[]]})");
+    EXPECT_EQ(data(text, MemberOrder::as_given), R"({"b":[1,{},[]],"a":"A\n"})");
+    for (const char* number : {"0", "-0", "1.10", "1e2", "12345678901234567890123",
+                               "0.10000000000000000000001", "-9223372036854775809"}) {
+        EXPECT_EQ(data("{\"d\": " + std::string(number) + "}", MemberOrder::sorted), number);
+    }
+    for (const char* wrong : {"", "[]", "1", "{\"a\":1}x", "{\"a\":{\"b\":1,\"b\":1}}"}) {
+        EXPECT_FALSE(split_object(wrong, 64, MemberOrder::sorted)) << wrong;
+    }
 }
 
 TEST(Members, AreReadStrictly) {

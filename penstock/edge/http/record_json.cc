@@ -1,9 +1,10 @@
 #include "penstock/edge/http/record_json.h"
 
-#include <boost/json/serialize.hpp>
+#include <algorithm>
 
 #include "penstock/edge/http/base64.h"
 #include "penstock/edge/http/json_in.h"
+#include "penstock/edge/http/json_text.h"
 #include "penstock/edge/http/response.h"
 #include "penstock/edge/http/utf8.h"
 
@@ -25,15 +26,22 @@ std::optional<std::string> bytes_member(Members& members, const std::string& nam
     return bytes;
 }
 
-std::optional<std::string> value_member(Members& members) {
+/// `text`: the record, of which a value that is no string is published as it stands there.
+std::optional<std::string> value_member(Members& members, std::string_view text,
+                                        std::size_t depth) {
     if (members.has("value_base64") || !members.has("value")) {
         return bytes_member(members, "value", kMaxValueBytes);
     }
     const json::value* value = members.any("value");
     if (value->is_null()) return std::nullopt;
-    if (const json::string* text = value->if_string())
-        return std::string(text->c_str(), text->size());
-    return json::serialize(*value);
+    if (const json::string* string = value->if_string()) {
+        return std::string(string->data(), string->size());
+    }
+    auto texts = split_object(text, depth, MemberOrder::as_given);
+    if (!texts) return members.complain(texts.error().text), std::nullopt;
+    const auto at = std::find_if(texts->begin(), texts->end(),
+                                 [](const auto& member) { return member.first == "value"; });
+    return std::move(at->second);
 }
 
 void read_headers(Members& members, PublishedRecord& record) {
@@ -97,7 +105,7 @@ Result<PublishedRecord> parse_record(std::string_view text, std::size_t depth) {
     Members members(*parsed);
     PublishedRecord record;
     record.key = bytes_member(members, "key", kMaxKeyBytes);
-    record.value = value_member(members);
+    record.value = value_member(members, text, depth);
     read_headers(members, record);
     if (!members.has("value") && !members.has("value_base64")) members.need("value");
     if (const auto partition = members.integer("partition", 0, kMaxPartitions - 1)) {
