@@ -333,8 +333,7 @@ void Lane::prune_some() {
 }
 
 Lane::Ran Lane::fatal(const Error& failure) {
-    observer_.say(RuntimeObserver::Level::error, failure.text);
-    observer_.fatal(failure);
+    decided_.stopped(failure);
     return Ran::stop;
 }
 

@@ -19,6 +19,7 @@ class Decided {
 public:
     virtual ~Decided() = default;
     virtual void decided(std::span<Item> items) noexcept = 0;  ///< outcomes may be moved from
+    virtual void stopped(const Error& why) noexcept = 0;       ///< the lane cannot go on
 };
 
 struct LaneOptions {
@@ -48,7 +49,7 @@ public:
 
     /// Opens the session, takes each partition (epoch + 1) and checks it against the log.
     Result<void> open(std::span<const std::pair<TopicPartition, PartitionInfo>> partitions);
-    /// The loop; returns after stop(), or when the lane cannot go on (then observer.fatal).
+    /// The loop; returns after stop(), or when the lane cannot go on (then it told `decided`).
     void run();
     void stop() noexcept;
 

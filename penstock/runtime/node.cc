@@ -83,6 +83,7 @@ private:
     double rate(const TopicPartition& at) const override;
     // Decided
     void decided(std::span<Item> items) noexcept override;
+    void stopped(const Error& why) noexcept override;
 
     Env& env_;
     Log& log_;
@@ -99,7 +100,7 @@ private:
     std::vector<Goal> goals_;         // constant after start()
     GateGeneration generation_{};     // constant after start()
     std::atomic<std::uint32_t> max_rows_per_s_{0};
-    std::atomic<bool> ready_{false}, stopping_{false}, stopped_{false};
+    std::atomic<bool> ready_{false}, stopping_{false}, stopped_{false}, failed_{false};
     bool low_on_space_ = false;  // the keeper's
     MonoTime next_retention_{};  // the keeper's
     Guarded<std::string> waits_for_;
@@ -221,7 +222,7 @@ void LineNode::become_ready() {
         observer_.fatal(rebuilt.error());
         return;
     }
-    if (stopping_) return;
+    if (stopping_ || failed_) return;
     requester_.refuse_all(std::nullopt);
     ready_ = true;
     wait_for("");
@@ -229,7 +230,7 @@ void LineNode::become_ready() {
 }
 
 void LineNode::watch_space() {
-    if (options_.data_directory.empty() || !ready_ || stopping_) return;
+    if (options_.data_directory.empty() || !ready_ || stopping_ || failed_) return;
     const auto free_bytes = env_.files.free_bytes(options_.data_directory);
     if (!free_bytes) return;
     const bool low = *free_bytes < options_.low_water_bytes;
@@ -260,7 +261,7 @@ void LineNode::wait_for(const std::string& what) {
 }
 
 Readiness LineNode::readiness() {
-    if (ready_ && !stopping_) return {true, ""};
+    if (ready_ && !stopping_ && !failed_) return {true, ""};
     if (stopping_) return {false, "the server is stopping"};
     return {false, waits_for_.with([](const std::string& text) { return text; })};
 }
@@ -332,6 +333,15 @@ void LineNode::decided(std::span<Item> items) noexcept {
     feed_.decided(items, generation_);
     requester_.decided(items);
     if (!ready_) keeper_wake_->notify();
+}
+
+/// A lane that cannot go on takes nothing more in: its callers would wait for ever.
+void LineNode::stopped(const Error& why) noexcept {
+    failed_ = true;
+    requester_.refuse_all(error(Code::not_ready, why.text));
+    wait_for(why.text);
+    observer_.say(RuntimeObserver::Level::error, why.text);
+    observer_.fatal(why);
 }
 
 }  // namespace

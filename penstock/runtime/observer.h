@@ -23,7 +23,8 @@ public:
     virtual void batch(const Batch&) noexcept {}
     virtual void admission(Admission, std::size_t /*count*/) noexcept {}
     virtual void say(Level, std::string_view /*text*/) noexcept {}
-    /// The node cannot go on (fenced, damaged, store refused): the process must end with `code`.
+    /// Nothing is decided any more (fenced, damaged, refused by the store). Damage: stay, so that
+    /// it can be looked at; /readyz tells. Anything else: end the process.
     virtual void fatal(const Error&) noexcept {}
 };
 

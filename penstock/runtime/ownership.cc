@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "penstock/runtime/schema.h"
+
 namespace penstock {
 namespace {
 
@@ -140,7 +142,11 @@ Result<bool> Ownership::was_committed(Session& session, const Owned& owned) {
     return fenced(owned.at);
 }
 
-Result<std::map<TopicPartition, Owned>> read_owned(Session& reader, const std::string& group) {
+Result<std::map<TopicPartition, Owned>> read_owned(Store& store, const std::string& group) {
+    PENSTOCK_TRY(store.prepare_schema(runtime_migrations(store.dialect())));
+    auto session = store.open(Role::reader, SessionLimits{});
+    if (!session) return std::move(session).error();
+    Session& reader = **session;
     const auto select =
         reader.prepare(fmt::format("SELECT {} FROM penstock_owner WHERE grp = :grp", kColumns));
     if (!select) return select.error();

@@ -54,7 +54,8 @@ private:
     StatementId select_{}, insert_{}, take_{}, fence_{};
 };
 
-/// How far each partition is applied, for the log's check of itself. Empty on a fresh store.
-Result<std::map<TopicPartition, Owned>> read_owned(Session& reader, const std::string& group);
+/// How far each partition is applied, for the log's check of itself before it opens. Makes the
+/// runtime's tables where there are none. Empty on a fresh store.
+Result<std::map<TopicPartition, Owned>> read_owned(Store& store, const std::string& group);
 
 }  // namespace penstock

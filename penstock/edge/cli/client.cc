@@ -1,0 +1,118 @@
+#include "penstock/edge/cli/client.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+
+namespace penstock::cli {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+
+namespace {
+
+constexpr std::chrono::seconds kPatience{30};
+constexpr std::uint64_t kMaxAnswer = 64 << 20;
+
+}  // namespace
+
+struct HttpClient::Connection {
+    asio::io_context io;
+    beast::tcp_stream stream{io};
+    beast::flat_buffer buffer;
+
+    /// Runs one asynchronous step to its end and gives its error.
+    template <class Start>
+    beast::error_code step(Start&& start) {
+        beast::error_code result = asio::error::timed_out;
+        stream.expires_after(kPatience);
+        start([&](beast::error_code error, auto&&...) { result = error; });
+        io.restart();
+        io.run();
+        return result;
+    }
+};
+
+Result<ServerUrl> parse_server_url(const std::string& url) {
+    constexpr std::string_view kScheme = "http://";
+    std::string_view rest = url;
+    if (rest.substr(0, kScheme.size()) == kScheme) rest.remove_prefix(kScheme.size());
+    if (!rest.empty() && rest.back() == '/') rest.remove_suffix(1);
+    const auto colon = rest.rfind(':');
+    const bool good = rest.size() < url.size() && colon != std::string_view::npos && colon > 0 &&
+                      colon + 1 < rest.size() && rest.find('/') == std::string_view::npos;
+    if (!good) {
+        return error(Code::invalid, fmt::format("{} is not of the form http://host:port", url));
+    }
+    return ServerUrl{std::string(rest.substr(0, colon)), std::string(rest.substr(colon + 1))};
+}
+
+HttpClient::HttpClient(ServerUrl server) : server_(std::move(server)) {}
+HttpClient::~HttpClient() = default;
+
+Result<HttpAnswer> HttpClient::call(const std::string& method, const std::string& target,
+                                    const std::string& body) {
+    const bool kept = connection_ != nullptr;
+    auto answer = call_once(method, target, body);
+    // A kept connection may have been closed meanwhile by the server; a new one tells the truth.
+    if (!answer && kept && method == "GET") answer = call_once(method, target, body);
+    return answer;
+}
+
+Result<HttpAnswer> HttpClient::call_once(const std::string& method, const std::string& target,
+                                         const std::string& body) {
+    const auto failed = [&](beast::error_code why) {
+        connection_.reset();
+        return error(Code::unreachable,
+                     fmt::format("no answer from http://{}: {}; is `penstock serve` running there?",
+                                 server_.authority(), why.message()));
+    };
+    if (!connection_) {
+        connection_ = std::make_unique<Connection>();
+        std::string host = server_.host;
+        if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
+        beast::error_code why;
+        asio::ip::tcp::resolver resolver(connection_->io);
+        const auto addresses = resolver.resolve(host, server_.port, why);
+        if (why) return failed(why);
+        why = connection_->step([&](auto done) {
+            connection_->stream.async_connect(addresses, std::move(done));
+        });
+        if (why) return failed(why);
+    }
+    beast::http::request<beast::http::string_body> request;
+    request.method_string(method);
+    request.target(target);
+    request.version(11);
+    request.set(beast::http::field::host, server_.authority());
+    request.body() = body;
+    request.prepare_payload();
+    auto why = connection_->step([&](auto done) {
+        beast::http::async_write(connection_->stream, request, std::move(done));
+    });
+    if (why) return failed(why);
+    beast::http::response_parser<beast::http::string_body> parser;
+    parser.body_limit(kMaxAnswer);
+    why = connection_->step([&](auto done) {
+        beast::http::async_read(connection_->stream, connection_->buffer, parser, std::move(done));
+    });
+    if (why) return failed(why);
+    HttpAnswer answer{static_cast<int>(parser.get().result_int()), parser.get().body()};
+    if (!parser.get().keep_alive()) connection_.reset();
+    return answer;
+}
+
+std::string encode_path(std::string_view text) {
+    std::string encoded;
+    for (const char c : text) {
+        const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' ||
+                           c == '_' || c == '~';
+        encoded += plain ? std::string(1, c)
+                         : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+    return encoded;
+}
+
+}  // namespace penstock::cli
