@@ -69,7 +69,7 @@ public:
         PENSTOCK_CHECK(false);
         return records.front();
     }
-    void trim(std::uint64_t count) {
+    void forget_first(std::uint64_t count) {
         start += count;
         records.erase(records.begin(), records.begin() + static_cast<std::ptrdiff_t>(count));
     }
@@ -558,12 +558,12 @@ TEST_F(VerifyTest, DamageIsAnErrorAndNoVerdict) {
 TEST_F(VerifyTest, ComparesWhatRetentionHasLeft) {
     for (const std::uint64_t gone : {1, 4, 7, 30, 60}) {
         ForgedLog log(story_->log(), story_->at());
-        log.trim(gone);
+        log.forget_first(gone);
         EXPECT_EQ(failed({&log, {}, {}}), "") << gone << "\n" << text_;
         EXPECT_NE(text_.find("could not be compared"), std::string::npos) << text_;
     }
     ForgedLog log(story_->log(), story_->at());
-    log.trim(30);
+    log.forget_first(30);
     const std::string late = " WHERE campaign = 'free' AND position = 5";
     EXPECT_NE(failed({&log, {"DELETE FROM sale_grant" + late}, {}}).find("grants are"),
               std::string::npos);
