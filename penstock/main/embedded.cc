@@ -52,8 +52,8 @@ Result<std::unique_ptr<FileLock>> DataDirectory::open(FileSystem& files) const {
     for (const std::string& name : *names) {
         if (ours || name == "lock") continue;
         return error(Code::unsafe, fmt::format("{} is not a data directory of Penstock: it holds "
-                                                "{}; give an empty or a new one with --data",
-                                                root, name));
+                                               "{}; give an empty or a new one with --data",
+                                               root, name));
     }
     auto held = files.lock(lock());
     if (!held && held.error().code == Code::in_use) {
@@ -105,7 +105,9 @@ Embedded::Embedded(Env& env, EmbeddedOptions options, std::function<void(const E
       options_(std::move(options)),
       observer_(std::make_unique<Observer>(std::move(fatal))) {}
 
-Embedded::~Embedded() { stop(env_.clock.mono()); }
+Embedded::~Embedded() {
+    stop(env_.clock.mono());
+}
 
 Result<std::unique_ptr<Embedded>> Embedded::start(Env& env, EmbeddedOptions options,
                                                   std::function<void(const Error&)> fatal) {

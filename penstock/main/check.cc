@@ -1,0 +1,107 @@
+#include "penstock/main/check.h"
+
+#include <fmt/format.h>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+
+#include "penstock/apps/sale/sale.h"
+#include "penstock/edge/cli/client.h"
+#include "penstock/gate/local/local_gate.h"
+#include "penstock/log/file/file_log_view.h"
+#include "penstock/runtime/gate_feed.h"
+#include "penstock/store/sqlite/sqlite_store.h"
+
+namespace penstock {
+namespace {
+
+namespace json = boost::json;
+
+GateCounts counts_of(const json::object& campaign) {
+    GateCounts counts;
+    counts.spec.resource = ResourceId(std::string(campaign.at("campaign").as_string()));
+    counts.spec.quantity = campaign.at("quantity").to_number<std::uint32_t>();
+    const json::object& gate = campaign.at("gate").as_object();
+    counts.granted = gate.at("granted").to_number<std::uint64_t>();
+    counts.reserved = gate.at("reserved").to_number<std::uint64_t>();
+    counts.open = gate.at("open").as_bool();
+    return counts;
+}
+
+Result<std::vector<GateCounts>> counts_of_server(cli::HttpClient& client) {
+    auto answer = client.call("GET", "/v1/campaigns");
+    if (!answer) return std::move(answer).error();
+    if (answer->status != 200) {
+        return error(Code::unreachable,
+                     fmt::format("the server answered {} to GET /v1/campaigns", answer->status));
+    }
+    std::vector<GateCounts> all;
+    try {
+        const json::value parsed = json::parse(answer->body);
+        const json::array& campaigns =
+            parsed.is_array() ? parsed.as_array() : parsed.at("campaigns").as_array();
+        for (const json::value& campaign : campaigns)
+            all.push_back(counts_of(campaign.as_object()));
+    } catch (const std::exception& failure) {
+        return error(
+            Code::unreachable,
+            fmt::format("the server's list of campaigns has another form: {}", failure.what()));
+    }
+    return all;
+}
+
+/// What the gate of a node would hold after a start on this store.
+Result<std::vector<GateCounts>> counts_of_start(Env& env, Session& reader) {
+    const auto app = sale::make_sale();
+    const std::vector<Route> routes = app->routes();
+    LocalGate gate(env);
+    GateFeed feed(gate, routes);
+    PENSTOCK_TRY(feed.rebuild(reader, GateGeneration(1)));
+    PENSTOCK_TRY(reader.begin());
+    auto campaigns = sale::read_campaigns(reader);
+    reader.rollback();
+    if (!campaigns) return std::move(campaigns).error();
+    std::vector<GateCounts> all;
+    for (const sale::CampaignRow& campaign : *campaigns) {
+        auto counts = gate.counts(ResourceId(campaign.id));
+        if (!counts) return std::move(counts).error();
+        all.push_back(std::move(*counts));
+    }
+    return all;
+}
+
+}  // namespace
+
+Result<verify::Verdict> check(Env& env, const CheckOptions& options) {
+    if (!env.files.exists(options.data.database())) {
+        return error(Code::damaged,
+                     fmt::format("{} holds no database; give the data directory of a node with "
+                                 "--data",
+                                 options.data.root));
+    }
+    auto store = SqliteStore::open({.path = options.data.database(), .read_only = true}, env);
+    if (!store) return std::move(store).error();
+    auto reader = (*store)->open(Role::reader, SessionLimits{});
+    if (!reader) return std::move(reader).error();
+    auto gate_reader = (*store)->open(Role::reader, SessionLimits{});
+    if (!gate_reader) return std::move(gate_reader).error();
+
+    FileLogView log(env, options.data.log());
+    verify::VerifyInput input{log, **reader};
+    input.now = env.clock.wall();
+    input.group = options.group;
+    input.dedup_horizon = options.dedup_horizon;
+    input.history = options.history;
+    std::optional<cli::HttpClient> client;
+    if (options.server) {
+        auto url = cli::parse_server_url(*options.server);
+        if (!url) return std::move(url).error();
+        client.emplace(std::move(*url));
+        input.gate = [&] { return counts_of_server(*client); };
+    } else {
+        input.gate = [&] { return counts_of_start(env, **gate_reader); };
+    }
+    return verify::verify(input);
+}
+
+}  // namespace penstock

@@ -1,0 +1,7 @@
+#pragma once
+
+namespace penstock {
+
+inline constexpr const char* kVersion = PENSTOCK_VERSION;
+
+}  // namespace penstock
