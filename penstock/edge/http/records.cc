@@ -21,7 +21,8 @@ public:
         : exchange_(std::move(exchange)),
           inbox_(std::move(inbox)),
           lines_(lines),
-          records_(std::move(records)) {
+          records_(std::move(records)),
+          open_(records_.size() + 1) {
         for (const auto& record : records_) {
             results_.push_back(record.ok() ? Result<Offset>(Offset()) : record.error());
         }
@@ -78,9 +79,10 @@ private:
     }
 
     void answered(std::size_t n) noexcept {
-        if (answered_.fetch_add(n) + n <= records_.size()) return;
+        if (open_.fetch_sub(n) != n) return;
+        const auto inbox = inbox_;
         auto self = std::shared_ptr<Publishing>(this);
-        inbox_->post([self] { self->respond(); });
+        inbox->post([self = std::move(self)] { self->respond(); });
     }
 
     std::string success(std::size_t i) const {
@@ -111,7 +113,7 @@ private:
     const std::vector<Result<PublishedRecord>> records_;
     std::vector<Result<Offset>> results_;
     std::vector<PartitionId> partitions_;
-    std::atomic<std::size_t> answered_{0};
+    std::atomic<std::size_t> open_;  ///< answers to come, and the start's own
 };
 
 using Parsed = std::vector<Result<PublishedRecord>>;
