@@ -17,10 +17,21 @@ namespace {
 
 namespace json = boost::json;
 
+std::optional<LogTime> time_of(const json::object& campaign, std::string_view member) {
+    const json::value* text = campaign.if_contains(member);
+    return text == nullptr ? std::nullopt : parse_rfc3339(text->as_string());
+}
+
 GateCounts counts_of(const json::object& campaign) {
     GateCounts counts;
     counts.spec.resource = ResourceId(std::string(campaign.at("campaign").as_string()));
     counts.spec.quantity = campaign.at("quantity").to_number<std::uint32_t>();
+    counts.spec.closed = campaign.at("closed").as_bool();
+    if (const json::value* limit = campaign.if_contains("per_user")) {
+        counts.spec.per_holder = limit->to_number<std::uint32_t>();
+    }
+    counts.spec.opens_at = time_of(campaign, "opens_at");
+    counts.spec.closes_at = time_of(campaign, "closes_at");
     const json::object& gate = campaign.at("gate").as_object();
     counts.granted = gate.at("granted").to_number<std::uint64_t>();
     counts.reserved = gate.at("reserved").to_number<std::uint64_t>();

@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "penstock/edge/cli/exit_code.h"
-#include "penstock/edge/cli/load.h"
+#include "penstock/edge/load/load.h"
 #include "penstock/main/check.h"
 #include "penstock/main/child_server.h"
 #include "penstock/main/words.h"

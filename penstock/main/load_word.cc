@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "penstock/edge/cli/exit_code.h"
-#include "penstock/edge/cli/load.h"
+#include "penstock/edge/load/load.h"
 #include "penstock/main/words.h"
 
 namespace penstock {

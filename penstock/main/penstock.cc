@@ -49,8 +49,11 @@ int main(int argc, char** argv) {
     penstock::add_log(app, flags, run);
     app.add_subcommand("version", "print the version")->callback([&] {
         run = [&] {
-            fmt::print(flags.json ? "{{\"version\":\"{}\"}}\n" : "penstock {}\n",
-                       penstock::kVersion);
+            if (flags.json) {
+                fmt::print("{{\"version\":\"{}\"}}\n", penstock::kVersion);
+            } else {
+                fmt::print("penstock {}\n", penstock::kVersion);
+            }
             return penstock::cli::kExitDone;
         };
     });

@@ -30,6 +30,9 @@ struct FileLogView::Cursor {
     std::optional<RecordDecoder> decoder;  ///< inside scanner->view()
 };
 
+FileLogView::FileLogView(Env& env, std::string directory)
+    : env_(env), directory_(std::move(directory)) {}
+
 FileLogView::~FileLogView() = default;
 
 Error FileLogView::refused() {

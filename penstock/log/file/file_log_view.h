@@ -19,7 +19,7 @@ namespace penstock {
 /// Whatever would write is refused (read_only). Threads: one.
 class FileLogView final : public Log {
 public:
-    FileLogView(Env& env, std::string directory) : env_(env), directory_(std::move(directory)) {}
+    FileLogView(Env& env, std::string directory);
     ~FileLogView() override;
 
     Result<void> create(const TopicSpec&) override { return refused(); }
