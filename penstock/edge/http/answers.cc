@@ -39,17 +39,21 @@ const char* id_member(Noun noun) {
     return noun == Noun::claim ? "claim_id" : "command_id";
 }
 
-std::string id_members(const Asked& asked) {
-    std::string out = ",\"";
+void append_id(std::string& out, const Asked& asked) {
+    out += ",\"";
     out += id_member(asked.noun);
     out += "\":";
     append_json_string(out, asked.id_text);
-    return out;
 }
 
-Said said_of(Problem problem, const Asked& asked) {
-    problem.members = id_members(asked) + problem.members;
-    return {problem.status, problem_json(problem), problem.retry_after_s};
+Said said_of(const Problem& problem, const Asked& asked) {
+    Said said{problem.status, {}, problem.retry_after_s};
+    said.json.reserve(256 + problem.detail.size());
+    open_problem(said.json, problem.status, problem.code, problem.effect, problem.detail);
+    append_id(said.json, asked);
+    said.json += problem.members;
+    said.json += '}';
+    return said;
 }
 
 Said say_done(Done& done, bool first, const Asked& asked) {
@@ -64,10 +68,14 @@ Said say_done(Done& done, bool first, const Asked& asked) {
 
 Said say_refused(const Refused& refused, const Asked& asked) {
     const Reason* reason = find_reason(refused.reason);
-    const std::string text = !refused.text.empty() ? refused.text
-                             : reason              ? std::string(reason->detail)
-                                                   : "The command was refused.";
-    return said_of({reason ? reason->status : 409, refused.reason, text}, asked);
+    const std::string_view text = !refused.text.empty() ? std::string_view(refused.text)
+                                  : reason              ? reason->detail
+                                                        : "The command was refused.";
+    Said said{reason ? reason->status : 409, {}};
+    open_problem(said.json, said.status, refused.reason, Effect::none, text);
+    append_id(said.json, asked);
+    said.json += '}';
+    return said;
 }
 
 const char* code_of(Admission why) {
@@ -80,13 +88,17 @@ Said say_not_admitted(const NotAdmitted& refusal, const Asked& asked) {
     }
     const Reason* reason = find_reason(code_of(refusal.why));
     if (!reason) return say_unknown(asked);
-    Problem problem{reason->status, reason->code, std::string(reason->detail)};
-    if (refusal.why == Admission::none_free) problem.retry_after_s = 1;
+    Said said{reason->status, {}};
+    said.json.reserve(320);
+    open_problem(said.json, reason->status, reason->code, Effect::none, reason->detail);
+    append_id(said.json, asked);
     if (refusal.why == Admission::none_free || refusal.why == Admission::not_enough ||
         refusal.why == Admission::sold_out) {
-        problem.members = ",\"left\":" + std::to_string(refusal.left);
+        said.json += ",\"left\":" + std::to_string(refusal.left);
     }
-    return said_of(std::move(problem), asked);
+    said.json += '}';
+    if (refusal.why == Admission::none_free) said.retry_after_s = 1;
+    return said;
 }
 
 Said say_error(const Error& error, const Asked& asked) {

@@ -118,7 +118,7 @@ private:
         if (!options_.batch) return exchange_->respond(to_response(std::move(*commands_[0].said)));
         Response response;
         response.content_type = kNdjson;
-        response.body.reserve(commands_.size() * 96);
+        response.body.reserve(commands_.size() * 256);
         for (const CommandRequest& command : commands_) append_line(response.body, *command.said);
         exchange_->respond(std::move(response));
     }

@@ -27,7 +27,8 @@ using asio::ip::tcp;
 using boost::system::error_code;
 using Local = asio::local::stream_protocol;
 
-/// Jobs posted to an io_context, one post for all that come together.
+/// Jobs posted to an io_context, one post for all that come together. The lock is held while
+/// posting, so that after close() nobody touches the io_context any more.
 class LoopInbox final : public Inbox, public std::enable_shared_from_this<LoopInbox> {
 public:
     using Jobs = std::vector<std::function<void()>>;

@@ -20,7 +20,6 @@ struct HttpOptions {
     std::optional<std::string> unix_path;   ///< a socket beside it
     std::vector<std::string> allowed_hosts;
     std::string version = "0.1.0";
-    std::string source;  ///< directory of the data, for people who ask /v1/runtime
     HttpLimits limits;
 };
 

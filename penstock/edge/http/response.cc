@@ -3,6 +3,7 @@
 #include <fmt/compile.h>
 #include <fmt/format.h>
 
+#include <array>
 #include <iterator>
 
 #include "penstock/edge/http/utf8.h"
@@ -12,6 +13,32 @@ namespace {
 
 constexpr std::string_view kSafety =
     "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
+
+/// Characters that stand for themselves in a JSON string.
+constexpr auto kPlain = [] {
+    std::array<bool, 256> plain{};
+    for (std::size_t c = 0x20; c < 0x7f; ++c) plain[c] = c != '"' && c != '\\';
+    return plain;
+}();
+
+/// Takes the first character of `text`, which is none of those.
+void append_special(std::string& out, std::string_view& text) {
+    const unsigned char c = static_cast<unsigned char>(text[0]);
+    const std::size_t length = utf8_length(text);
+    if (length == 0) {
+        out += "\xEF\xBF\xBD";
+    } else if (c == '"' || c == '\\') {
+        out += '\\';
+        out += text[0];
+    } else if (c == '\n') {
+        out += "\\n";
+    } else if (length == 1) {
+        fmt::format_to(std::back_inserter(out), FMT_COMPILE("\\u{:04x}"), c);
+    } else {
+        out += text.substr(0, length);
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+}
 
 void write_head(std::string& out, const Response& response, const HeadOptions& options) {
     fmt::format_to(std::back_inserter(out), FMT_COMPILE("HTTP/1.1 {} {}\r\n"), response.status,
@@ -101,16 +128,20 @@ void add_field(std::string& fields, std::string_view name, std::string_view valu
     fields += "\r\n";
 }
 
-std::string problem_json(const Problem& problem) {
-    std::string out;
-    out.reserve(192 + problem.detail.size() + problem.members.size());
+void open_problem(std::string& out, int status, std::string_view code, Effect effect,
+                  std::string_view detail) {
     fmt::format_to(
         std::back_inserter(out),
         FMT_COMPILE(
             R"({{"type":"about:blank","title":"{}","status":{},"code":"{}","effect":"{}","detail":)"),
-        reason_phrase(problem.status), problem.status, problem.code,
-        problem.effect == Effect::none ? "none" : "unknown");
-    append_json_string(out, problem.detail);
+        reason_phrase(status), status, code, effect == Effect::none ? "none" : "unknown");
+    append_json_string(out, detail);
+}
+
+std::string problem_json(const Problem& problem) {
+    std::string out;
+    out.reserve(192 + problem.detail.size() + problem.members.size());
+    open_problem(out, problem.status, problem.code, problem.effect, problem.detail);
     out += problem.members;
     out += '}';
     return out;
@@ -149,24 +180,11 @@ void write_chunk(std::string& out, std::string_view bytes) {
 void append_json_string(std::string& out, std::string_view text) {
     out += '"';
     while (!text.empty()) {
-        const unsigned char c = static_cast<unsigned char>(text[0]);
-        const std::size_t length = utf8_length(text);
-        if (length == 0) {
-            out += "\xEF\xBF\xBD";
-            text.remove_prefix(1);
-            continue;
-        }
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += text[0];
-        } else if (c == '\n') {
-            out += "\\n";
-        } else if (c < 0x20 || c == 0x7f) {
-            fmt::format_to(std::back_inserter(out), FMT_COMPILE("\\u{:04x}"), c);
-        } else {
-            out += text.substr(0, length);
-        }
-        text.remove_prefix(length);
+        std::size_t plain = 0;
+        while (plain < text.size() && kPlain[static_cast<unsigned char>(text[plain])]) ++plain;
+        out += text.substr(0, plain);
+        text.remove_prefix(plain);
+        if (!text.empty()) append_special(out, text);
     }
     out += '"';
 }

@@ -37,6 +37,9 @@ struct Problem {
 const char* reason_phrase(int status);
 /// `{"type":"about:blank",…}`
 std::string problem_json(const Problem& problem);
+/// The same up to its further members and the closing brace.
+void open_problem(std::string& out, int status, std::string_view code, Effect effect,
+                  std::string_view detail);
 Response to_response(const Problem& problem);
 void add_field(std::string& fields, std::string_view name, std::string_view value);
 
