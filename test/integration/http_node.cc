@@ -27,7 +27,7 @@ HttpNode::HttpNode()
     auto store = SqliteStore::open({.path = directory_ + "/penstock.db"}, system_env());
     EXPECT_TRUE(store) << store.error().text;
     store_ = std::move(*store);
-    log_ = std::make_unique<MemoryLog>(system_env());
+    log_ = std::make_unique<MemoryLog>(system_env(), disk_);
     gate_ = std::make_unique<LocalGate>(system_env());
 }
 

@@ -61,6 +61,7 @@ protected:
     Env env_;
     std::string directory_;
     http::Metrics metrics_;
+    MemoryLogDisk disk_;
     std::unique_ptr<SqliteStore> store_;
     std::unique_ptr<Log> log_;
     std::unique_ptr<Gate> gate_;

@@ -124,6 +124,18 @@ TEST_F(HttpWaiting, EndsTheWaitWithThePlaceWhereToAsk) {
     EXPECT_EQ(ask("GET /v1/claims/mine").body, outcome.body);
 }
 
+TEST_F(HttpWaiting, SaysWhenNobodyCanTell) {
+    start_all();
+    create_campaign("spring", R"({"quantity":1000})");
+    disk_.crash();
+    const HttpAnswer answer = claim(1, "Idempotency-Key: mine\r\n");
+    EXPECT_EQ(answer.status, 504) << answer.body;
+    EXPECT_EQ(code_of(answer), "unknown");
+    EXPECT_EQ(json_of(answer).at("effect").as_string(), "unknown");
+    EXPECT_EQ(json_of(answer).at("ask").as_string(), "/v1/claims/mine");
+    EXPECT_EQ(answer.text("location"), "/v1/claims/mine");
+}
+
 TEST_F(HttpWaiting, GoesOnForAClientThatLeft) {
     start_all();
     create_campaign("spring", R"({"quantity":1000})");
