@@ -59,8 +59,8 @@ bool is_valid_id(std::string_view id_text) {
 }
 
 Hash128 body_hash(const Command& command) {
-    return hash_fields({as_bytes(command.type), as_bytes(command.target), as_bytes(command.key),
-                        command.data});
+    return hash_fields(
+        {as_bytes(command.type), as_bytes(command.target), as_bytes(command.key), command.data});
 }
 
 std::variant<Command, Undecodable> decode(const Logged& record, std::string_view default_type) {

@@ -36,7 +36,8 @@ public:
     bool is_null(std::size_t row, std::size_t column) const;
     std::int64_t integer(std::size_t row, std::size_t column) const;  ///< 0 if null
     double real(std::size_t row, std::size_t column) const;           ///< 0 if null
-    std::string_view text(std::size_t row, std::size_t column) const;  ///< text or blob; empty if null
+    std::string_view text(std::size_t row,
+                          std::size_t column) const;  ///< text or blob; empty if null
     Bytes blob(std::size_t row, std::size_t column) const { return as_bytes(text(row, column)); }
     const std::vector<std::string>& names() const { return names_; }
     Value value(std::size_t row, std::size_t column) const;
@@ -64,7 +65,8 @@ private:
 };
 
 struct Rows {
-    std::uint64_t matched = 0;  ///< rows matched by the condition, on every engine (not changed ones)
+    std::uint64_t matched =
+        0;  ///< rows matched by the condition, on every engine (not changed ones)
     Table table;
 };
 
