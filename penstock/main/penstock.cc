@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
     penstock::add_load(app, flags, run);
     penstock::add_verify(app, flags, run);
     penstock::add_log(app, flags, run);
+    penstock::add_topic_words(app, flags, run);
     app.add_subcommand("version", "print the version")->callback([&] {
         run = [&] {
             if (flags.json) {

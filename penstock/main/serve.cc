@@ -40,7 +40,6 @@ EmbeddedOptions options_of(const cli::Settings& settings) {
     if (!settings.http.unix_socket.empty()) options.http.unix_path = settings.http.unix_socket;
     options.http.allowed_hosts = settings.http.allowed_hosts;
     options.http.version = kVersion;
-    options.http.source = settings.data;
     return options;
 }
 

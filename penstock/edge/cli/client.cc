@@ -51,6 +51,7 @@ Result<ServerUrl> parse_server_url(const std::string& url) {
 
 HttpClient::HttpClient(ServerUrl server) : server_(std::move(server)) {}
 HttpClient::~HttpClient() = default;
+HttpClient::HttpClient(HttpClient&&) noexcept = default;
 
 Result<HttpAnswer> HttpClient::call(const std::string& method, const std::string& target,
                                     const std::string& body) {
@@ -77,9 +78,8 @@ Result<HttpAnswer> HttpClient::call_once(const std::string& method, const std::s
         asio::ip::tcp::resolver resolver(connection_->io);
         const auto addresses = resolver.resolve(host, server_.port, why);
         if (why) return failed(why);
-        why = connection_->step([&](auto done) {
-            connection_->stream.async_connect(addresses, std::move(done));
-        });
+        why = connection_->step(
+            [&](auto done) { connection_->stream.async_connect(addresses, std::move(done)); });
         if (why) return failed(why);
     }
     beast::http::request<beast::http::string_body> request;
@@ -109,8 +109,8 @@ std::string encode_path(std::string_view text) {
     for (const char c : text) {
         const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' ||
                            c == '_' || c == '~';
-        encoded += plain ? std::string(1, c)
-                         : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+        encoded +=
+            plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
     }
     return encoded;
 }

@@ -30,6 +30,7 @@ class HttpClient {
 public:
     explicit HttpClient(ServerUrl server);
     ~HttpClient();
+    HttpClient(HttpClient&&) noexcept;
 
     /// unreachable: nobody listens there, or the connection broke.
     Result<HttpAnswer> call(const std::string& method, const std::string& target,
@@ -41,7 +42,7 @@ private:
     Result<HttpAnswer> call_once(const std::string& method, const std::string& target,
                                  const std::string& body);
 
-    const ServerUrl server_;
+    ServerUrl server_;
     std::unique_ptr<Connection> connection_;
 };
 

@@ -137,12 +137,14 @@ const std::vector<Key>& keys() {
         {"store.kind",
          choice_key([](S& s) -> std::string& { return s.store.kind; }, {"sqlite"}, kLater)},
         {"store.max_rows_per_s",
-         number_key(+[](S& s) -> std::uint32_t& { return s.store.max_rows_per_s; }, 0, kMaxInt32)},
+         number_key(
+             +[](S& s) -> std::uint32_t& { return s.store.max_rows_per_s; }, 0, kMaxInt32)},
         {"runtime.dedup_horizon",
          duration_key([](S& s, std::chrono::milliseconds v) { s.runtime.dedup_horizon = v; },
                       std::chrono::seconds(60))},
         {"runtime.max_in_line",
-         number_key(+[](S& s) -> std::uint32_t& { return s.runtime.max_in_line; }, 1, 1 << 24)},
+         number_key(
+             +[](S& s) -> std::uint32_t& { return s.runtime.max_in_line; }, 1, 1 << 24)},
         {"http.listen", text_key([](S& s) -> std::string& { return s.http.listen; })},
         {"http.unix_socket", text_key([](S& s) -> std::string& { return s.http.unix_socket; })},
         {"http.allowed_hosts", take_hosts},
@@ -170,21 +172,23 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     return row.back();
 }
 
-Error wrong(std::string text) { return error(Code::unsafe, std::move(text)); }
+Error wrong(std::string text) {
+    return error(Code::unsafe, std::move(text));
+}
 
 Error unknown_key(std::string_view where, std::string_view name) {
     const auto nearest =
         std::min_element(keys().begin(), keys().end(), [&](const Key& a, const Key& b) {
             return edit_distance(a.name, name) < edit_distance(b.name, name);
         });
-    return wrong(fmt::format("{}: there is no setting {}; the nearest is {}", where, name,
-                             nearest->name));
+    return wrong(
+        fmt::format("{}: there is no setting {}; the nearest is {}", where, name, nearest->name));
 }
 
 Result<void> take(Settings& settings, std::string_view where, std::string_view name,
                   const Given& given) {
-    const auto key = std::find_if(keys().begin(), keys().end(),
-                                  [&](const Key& k) { return k.name == name; });
+    const auto key =
+        std::find_if(keys().begin(), keys().end(), [&](const Key& k) { return k.name == name; });
     if (key == keys().end()) return unknown_key(where, name);
     if (const auto expected = key->take(settings, given)) {
         return wrong(fmt::format("{}: {} must be {}", where, name, *expected));
@@ -281,8 +285,8 @@ Result<Settings> parse_settings(std::string_view toml, const std::string& name,
         const toml::table table = toml::parse(toml, name);
         PENSTOCK_TRY(take_table(settings, name, "", table));
     } catch (const toml::parse_error& failure) {
-        return wrong(fmt::format("{}:{}: {}", name, failure.source().begin.line,
-                                 failure.description()));
+        return wrong(
+            fmt::format("{}:{}: {}", name, failure.source().begin.line, failure.description()));
     }
     for (const auto& [variable, value] : environment) {
         const auto key = std::find_if(keys().begin(), keys().end(),
@@ -293,9 +297,10 @@ Result<Settings> parse_settings(std::string_view toml, const std::string& name,
                     return edit_distance(variable_of(a), variable) <
                            edit_distance(variable_of(b), variable);
                 });
-            return wrong(fmt::format("the environment variable {} names no setting; the nearest "
-                                     "is {}",
-                                     variable, variable_of(*nearest)));
+            return wrong(
+                fmt::format("the environment variable {} names no setting; the nearest "
+                            "is {}",
+                            variable, variable_of(*nearest)));
         }
         PENSTOCK_TRY(take(settings, "environment " + variable, key->name, Given(value)));
     }

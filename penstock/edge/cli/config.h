@@ -17,7 +17,7 @@ struct Settings {
     struct Log {
         std::string kind = "file";
         std::uint64_t segment_bytes = 64ull << 20;
-        std::optional<std::chrono::milliseconds> retention_time;  ///< none: as long as it fits
+        std::optional<std::chrono::milliseconds> retention_time;     ///< none: as long as it fits
         std::optional<std::uint64_t> retention_bytes = 16ull << 30;  ///< per partition
         std::uint64_t scrub_bytes_per_s = 8ull << 20;
         std::uint64_t low_water_bytes = 256ull << 20;
