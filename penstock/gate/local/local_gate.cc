@@ -106,11 +106,11 @@ Result<void> LocalGate::begin_rebuild(const ResourceSpec& spec, GateGeneration g
     if (spec.quantity > kMaxUnits) {
         return error(Code::invalid, fmt::format("quantity is at most {}", kMaxUnits));
     }
-    ResourceTables tables(random_);  // takes the old ones out of the lock
+    ResourceTables tables(random_, pool_);  // takes the old ones out of the lock
     const MutexLock lock(mutex_);
     const auto at = resources_.find(spec.resource.value());
     if (at != resources_.end()) return at->second->begin_rebuild(spec, generation, tables);
-    auto made = std::make_shared<LocalResource>(holder_hash_, random_);
+    auto made = std::make_shared<LocalResource>(holder_hash_, random_, pool_);
     PENSTOCK_TRY(made->begin_rebuild(spec, generation, tables));
     resources_.emplace(spec.resource.value(), std::move(made));
     return {};

@@ -42,6 +42,7 @@ private:
 
     Random& random_;
     const KeyedHash holder_hash_;
+    SegmentPool pool_;
     Mutex mutex_;
     std::map<std::string, Resource, std::less<>> resources_ GUARDED_BY(mutex_);
 };

@@ -25,8 +25,8 @@ constexpr std::uint32_t clamped(std::uint32_t quantity) {
 
 }  // namespace
 
-LocalResource::LocalResource(const KeyedHash& holder_hash, Random& random)
-    : holder_hash_(holder_hash), random_(random), tables_(random) {}
+LocalResource::LocalResource(const KeyedHash& holder_hash, Random& random, SegmentPool& pool)
+    : holder_hash_(holder_hash), random_(random), pool_(pool), tables_(random, pool) {}
 
 void LocalResource::decide(std::span<const Ask> asks, LogTime now, Decisions& decisions) {
     PENSTOCK_CHECK(asks.size() <= kDecideBatch);
@@ -211,7 +211,7 @@ Result<void> LocalResource::open(GateGeneration generation) {
     PENSTOCK_TRY(check_generation(generation));
     state_ = State::open;
     counts_.open = true;
-    tables_.returned = UnitTable(random_);
+    tables_.returned = UnitTable(random_, pool_);
     return {};
 }
 

@@ -13,7 +13,7 @@ namespace penstock {
 
 /// Asks decided under one lock: enough for their cache misses to overlap, and a short wait for
 /// whoever else wants the resource.
-inline constexpr std::size_t kDecideBatch = 32;
+inline constexpr std::size_t kDecideBatch = 16;
 
 /// What was decided about each ask of a batch.
 struct Decisions {
@@ -24,7 +24,8 @@ struct Decisions {
 
 /// What a resource remembers of single commands and holders. Threads: the owner's.
 struct ResourceTables {
-    explicit ResourceTables(Random& random) : ids(random), holders(random), returned(random) {}
+    ResourceTables(Random& random, SegmentPool& pool)
+        : ids(random, pool), holders(random, pool), returned(random, pool) {}
     std::uint64_t memory_bytes() const {
         return ids.memory_bytes() + holders.memory_bytes() + returned.memory_bytes();
     }
@@ -38,7 +39,8 @@ struct ResourceTables {
 /// One resource of the local gate. Threads: any.
 class LocalResource {
 public:
-    LocalResource(const KeyedHash& holder_hash, Random& random);
+    /// All of them outlive it.
+    LocalResource(const KeyedHash& holder_hash, Random& random, SegmentPool& pool);
 
     /// At most kDecideBatch asks, each of 1 unit or more, decided in order.
     void decide(std::span<const Ask> asks, LogTime now, Decisions& decisions);
@@ -74,6 +76,7 @@ private:
 
     const KeyedHash& holder_hash_;
     Random& random_;
+    SegmentPool& pool_;
     Mutex mutex_;
     State state_ GUARDED_BY(mutex_) = State::dropped;
     bool limited_ GUARDED_BY(mutex_) = false;  ///< spec has per_holder

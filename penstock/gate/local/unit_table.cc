@@ -1,6 +1,5 @@
 #include "penstock/gate/local/unit_table.h"
 
-#include <cstring>
 #include <utility>
 
 #include "penstock/base/check.h"
@@ -17,44 +16,30 @@ constexpr std::uint32_t kMaxDepth = 24;
 
 }  // namespace
 
-UnitTable::UnitTable(Random& random)
-    : secret_a_(random.next()), secret_b_(random.next()), full_(full_at(kFirstBuckets)) {
+UnitTable::UnitTable(Random& random, SegmentPool& pool)
+    : pool_(&pool),
+      secret_a_(random.next()),
+      secret_b_(random.next()),
+      full_(full_at(kFirstBuckets)) {
     segments_.push_back(make_segment(kFirstBuckets, 0));
-    directory_.push_back(0);
+    directory_.push_back(segments_[0].buckets.get());
+    owner_.push_back(0);
+}
+
+void UnitTable::Release::operator()(Bucket* buckets) const {
+    if (pool != nullptr) return pool->give_back(buckets);
+    delete[] buckets;
 }
 
 UnitTable::Segment UnitTable::make_segment(std::uint32_t buckets, std::uint32_t depth) {
-    return Segment{std::make_unique<Bucket[]>(buckets), 0, depth};
-}
-
-UnitTable::Spot UnitTable::spot_of(const Key& key) const {
-    std::uint64_t words[2];
-    std::memcpy(words, key.bytes.data(), sizeof words);
-    // Folding the product of two words, each under a secret: keys are chosen by strangers.
-    const auto product =
-        static_cast<unsigned __int128>(words[0] ^ secret_a_) * (words[1] ^ secret_b_);
-    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
-
-void UnitTable::prefetch(Spot spot) const {
-    __builtin_prefetch(&segments_[index_of(spot)].buckets[spot & mask_], 1);
-}
-
-std::uint32_t* UnitTable::find(const Key& key, Spot spot) {
-    Bucket* const buckets = segments_[index_of(spot)].buckets.get();
-    for (Spot at = spot;; ++at) {
-        Bucket& bucket = buckets[at & mask_];
-        for (std::uint32_t i = 0; i < kSlots; ++i) {
-            if (bucket.keys[i] == key && bucket.values[i] != 0) return &bucket.values[i];
-        }
-        if (bucket.passed == 0) return nullptr;
-    }
+    if (buckets < kSegmentBuckets) return {{new Bucket[buckets]{}, {nullptr}}, 0, depth};
+    return {{static_cast<Bucket*>(pool_->take()), {pool_}}, 0, depth};
 }
 
 void UnitTable::place(Segment& segment, std::uint32_t mask, const Key& key, Spot spot,
                       std::uint32_t value) {
-    for (Spot at = spot;; ++at) {
-        Bucket& bucket = segment.buckets[at & mask];
+    for (std::uint32_t step = 0;; ++step) {
+        Bucket& bucket = segment.buckets[nth(spot, step) & mask];
         for (std::uint32_t i = 0; i < kSlots; ++i) {
             if (bucket.values[i] != 0) continue;
             bucket.keys[i] = key;
@@ -62,14 +47,14 @@ void UnitTable::place(Segment& segment, std::uint32_t mask, const Key& key, Spot
             ++segment.used;
             return;
         }
-        ++bucket.passed;
+        if (passed_by(bucket.passed, spot) < kPassedMany) bucket.passed += 1U << passed_shift(spot);
     }
 }
 
 void UnitTable::insert(const Key& key, Spot spot, std::uint32_t value) {
     PENSTOCK_CHECK(value != 0);
-    while (segments_[index_of(spot)].used >= full_) grow(spot);
-    place(segments_[index_of(spot)], mask_, key, spot, value);
+    while (segment_of(spot).used >= full_) grow(spot);
+    place(segment_of(spot), mask_, key, spot, value);
     ++size_;
 }
 
@@ -77,12 +62,12 @@ bool UnitTable::erase(const Key& key, Spot spot) {
     std::uint32_t* const value = find(key, spot);
     if (value == nullptr) return false;
     *value = 0;
-    Segment& segment = segments_[index_of(spot)];
+    Segment& segment = segment_of(spot);
     Bucket* const buckets = segment.buckets.get();
-    for (Spot at = spot;; ++at) {
-        Bucket& bucket = buckets[at & mask_];
+    for (std::uint32_t step = 0;; ++step) {
+        Bucket& bucket = buckets[nth(spot, step) & mask_];
         if (value >= bucket.values && value < bucket.values + kSlots) break;
-        --bucket.passed;
+        if (passed_by(bucket.passed, spot) < kPassedMany) bucket.passed -= 1U << passed_shift(spot);
     }
     --segment.used;
     --size_;
@@ -108,19 +93,14 @@ void UnitTable::double_segment() {
         }
     }
     segments_[0] = std::move(larger);
+    directory_[0] = segments_[0].buckets.get();
     mask_ = buckets - 1;
     full_ = full_at(buckets);
 }
 
 void UnitTable::split(Spot spot) {
-    const std::uint32_t index = index_of(spot);
-    if (segments_[index].depth == depth_) {
-        PENSTOCK_CHECK(depth_ < kMaxDepth);
-        std::vector<std::uint32_t> doubled(directory_.size() * 2);
-        for (std::size_t i = 0; i < doubled.size(); ++i) doubled[i] = directory_[i / 2];
-        directory_ = std::move(doubled);
-        ++depth_;
-    }
+    const std::uint32_t index = owner_[directory_at(spot)];
+    if (segments_[index].depth == 63 - shift_) double_directory();
     const std::uint32_t depth = segments_[index].depth + 1;
     Segment low = make_segment(kSegmentBuckets, depth);
     Segment high = make_segment(kSegmentBuckets, depth);
@@ -133,18 +113,34 @@ void UnitTable::split(Spot spot) {
             place(half, mask_, bucket.keys[i], of, bucket.values[i]);
         }
     }
+    // The directory's entries for this segment are neighbours; the upper half of them moves.
+    const std::size_t span = std::size_t{1} << (63 - shift_ - depth);
+    const std::size_t first = directory_at(spot) / (span * 2) * (span * 2);
+    for (std::size_t i = first; i < first + span * 2; ++i) {
+        const bool upper = i >= first + span;
+        directory_[i] = (upper ? high : low).buckets.get();
+        owner_[i] = upper ? static_cast<std::uint32_t>(segments_.size()) : index;
+    }
     segments_[index] = std::move(low);
     segments_.push_back(std::move(high));
-    // The directory's entries for this segment are neighbours; the upper half of them moves.
-    const std::size_t span = std::size_t{1} << (depth_ - depth);
-    const std::size_t first = (spot >> (64 - depth_)) / (span * 2) * (span * 2);
-    const auto upper = static_cast<std::uint32_t>(segments_.size() - 1);
-    for (std::size_t i = first + span; i < first + span * 2; ++i) directory_[i] = upper;
+}
+
+void UnitTable::double_directory() {
+    PENSTOCK_CHECK(63 - shift_ < kMaxDepth);
+    std::vector<Bucket*> directory(directory_.size() * 2);
+    std::vector<std::uint32_t> owner(directory.size());
+    for (std::size_t i = 0; i < directory.size(); ++i) {
+        directory[i] = directory_[i / 2];
+        owner[i] = owner_[i / 2];
+    }
+    directory_ = std::move(directory);
+    owner_ = std::move(owner);
+    --shift_;
 }
 
 std::uint64_t UnitTable::memory_bytes() const {
     return segments_.size() * (std::uint64_t{mask_ + 1} * sizeof(Bucket) + sizeof(Segment)) +
-           directory_.size() * sizeof(std::uint32_t);
+           directory_.size() * (sizeof(Bucket*) + sizeof(std::uint32_t));
 }
 
 }  // namespace penstock

@@ -37,7 +37,8 @@ std::uint32_t value_of(UnitTable& table, std::uint64_t number) {
 }
 
 TEST(UnitTable, KeepsEveryEntryWhileItGrowsOverManySegments) {
-    UnitTable table(system_env().random);
+    SegmentPool pool;
+    UnitTable table(system_env().random, pool);
     constexpr std::uint64_t kEntries = 100'000;
     for (std::uint64_t i = 0; i < kEntries; ++i) {
         ASSERT_EQ(value_of(table, i), 0U) << i;
@@ -49,7 +50,8 @@ TEST(UnitTable, KeepsEveryEntryWhileItGrowsOverManySegments) {
 }
 
 TEST(UnitTable, ErasesWithoutLosingItsNeighboursOrLeavingMarks) {
-    UnitTable table(system_env().random);
+    SegmentPool pool;
+    UnitTable table(system_env().random, pool);
     constexpr std::uint64_t kEntries = 20'000;
     for (std::uint64_t i = 0; i < kEntries; ++i) insert(table, i, 1);
     const std::uint64_t before = table.memory_bytes();
@@ -67,7 +69,8 @@ TEST(UnitTable, ErasesWithoutLosingItsNeighboursOrLeavingMarks) {
 
 TEST(UnitTable, AgreesWithAnOrderedMap) {
     std::mt19937_64 chance(seed_of_run());
-    UnitTable table(system_env().random);
+    SegmentPool pool;
+    UnitTable table(system_env().random, pool);
     std::map<std::uint64_t, std::uint32_t> model;
     for (int i = 0; i < 300'000; ++i) {
         const std::uint64_t number = chance() % 30'000;
