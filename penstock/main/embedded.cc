@@ -126,6 +126,8 @@ Result<void> Embedded::open_parts() {
     auto store = SqliteStore::open({.path = data.database()}, env_);
     if (!store) return std::move(store).error();
     store_ = std::move(*store);
+    // SQLite does not sync the name of a database that it has made.
+    PENSTOCK_TRY(env_.files.sync_directory(data.root));
     auto owned = read_owned(*store_, options_.node.group);
     if (!owned) return std::move(owned).error();
 

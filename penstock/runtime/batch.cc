@@ -35,11 +35,12 @@ void Batch::decode(std::span<Item> items) {
     }
 }
 
-std::optional<BatchFailure> Batch::run(std::span<Item> items, LogTime now) {
+std::optional<BatchFailure> Batch::run(std::span<Item> items, Clock& clock, LogTime& turn) {
     bool handlers = false;
     const auto steps = [&]() -> Result<void> {
-        plan_moves(items, now);
         PENSTOCK_TRY(session_.begin());
+        const LogTime now = turn = std::max(turn, clock.wall());
+        plan_moves(items, now);
         PENSTOCK_TRY(fence());
         PENSTOCK_TRY(decide_all(items, now));
         PENSTOCK_TRY(run_handlers(items, now, &handlers));

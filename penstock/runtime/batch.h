@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "penstock/base/time.h"
 #include "penstock/core/decide.h"
 #include "penstock/core/handler.h"
 #include "penstock/runtime/outcomes.h"
@@ -53,8 +54,9 @@ public:
     static void decode(std::span<Item> items);
     /// Everything for these items in one transaction, up to and without the commit. `items` are
     /// neighbours in their partitions; an item with a cause is not run again. nullopt: ready to
-    /// commit.
-    std::optional<BatchFailure> run(std::span<Item> items, LogTime now);
+    /// commit. `turn`: the last reading of the clock; it is read once, when the store has let the
+    /// transaction in, so that a wait for it does not make late commands look early.
+    std::optional<BatchFailure> run(std::span<Item> items, Clock& clock, LogTime& turn);
     /// After the commit: the partitions move on.
     void keep();
     /// After a COMMIT of unknown outcome and a reconnect: was it done?

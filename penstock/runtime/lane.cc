@@ -225,8 +225,9 @@ bool Lane::decide_items(std::span<Item> items) {
 
 Lane::Ran Lane::run_once(std::span<Item> items) {
     began_ = env_.clock.mono();
-    turn_ = std::max(turn_, env_.clock.wall());
-    if (const auto failure = batch_->run(items, turn_)) return after_failure(*failure, items);
+    if (const auto failure = batch_->run(items, env_.clock, turn_)) {
+        return after_failure(*failure, items);
+    }
     return commit(items);
 }
 

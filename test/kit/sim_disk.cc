@@ -138,6 +138,14 @@ std::string parent_path(const std::string& path) {
 void SimDisk::apply(const Change& change, Names& names) {
     if (!change.from.empty()) names.erase(change.from);
     if (!change.to.empty()) names[change.to] = change.node;
+    if (change.from.empty() || change.to.empty()) return;
+    // What is below a directory moves with it.
+    const std::string prefix = change.from + "/";
+    for (auto name = names.lower_bound(prefix);
+         name != names.end() && name->first.compare(0, prefix.size(), prefix) == 0;) {
+        names[change.to + "/" + name->first.substr(prefix.size())] = name->second;
+        name = names.erase(name);
+    }
 }
 
 std::optional<std::uint64_t> SimDisk::find(const std::string& path) const {
@@ -156,8 +164,6 @@ std::uint64_t SimDisk::create(const std::string& path, bool directory) {
 
 void SimDisk::rename(const std::string& from, const std::string& to) {
     const std::uint64_t id = names_.at(from);
-    // Everything below a directory moves with it: only files are renamed here.
-    PENSTOCK_CHECK(!nodes_.at(id).directory);
     changes_.push_back({from, to, id});
     apply(changes_.back(), names_);
 }
