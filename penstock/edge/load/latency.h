@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <chrono>
@@ -23,7 +24,9 @@ public:
         std::uint64_t seen = 0;
         for (std::size_t i = 0; i < counts_.size(); ++i) {
             seen += counts_[i];
-            if (seen >= wanted && seen != 0) return static_cast<double>(highest_of(i)) / 1000;
+            if (seen >= wanted && seen != 0) {
+                return std::min(static_cast<double>(highest_of(i)) / 1000, max_ms());
+            }
         }
         return max_ms();
     }
