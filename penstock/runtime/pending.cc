@@ -24,34 +24,33 @@ Error left_at_stop() {
 
 }  // namespace
 
-/// Groups replies by sink, so that each is told once.
+/// Groups replies by sink, so that each is told once; in the order of their first replies, never in
+/// that of addresses.
 class LineRequester::Outbox {
 public:
     ~Outbox() {
-        std::stable_sort(entries_.begin(), entries_.end(),
-                         [](const Entry& a, const Entry& b) { return a.sink < b.sink; });
-        std::vector<Reply> replies;
-        for (std::size_t i = 0; i < entries_.size(); ++i) {
-            replies.push_back(std::move(entries_[i].reply));
-            const bool last = i + 1 == entries_.size() || entries_[i + 1].sink != entries_[i].sink;
-            if (!last) continue;
-            entries_[i].sink->replied(replies);
-            replies.clear();
-        }
+        for (Group& group : groups_) group.sink->replied(group.replies);
     }
     void add(const Waiter& waiter, Answered answer) {
-        entries_.push_back({waiter.sink, Reply{waiter.tag, std::move(answer)}});
+        group_of(waiter.sink).replies.push_back(Reply{waiter.tag, std::move(answer)});
     }
     void add_all(const std::vector<Waiter>& waiters, const Answered& answer) {
         for (const Waiter& waiter : waiters) add(waiter, answer);
     }
 
 private:
-    struct Entry {
+    struct Group {
         ReplySink* sink;
-        Reply reply;
+        std::vector<Reply> replies;
     };
-    std::vector<Entry> entries_;
+    Group& group_of(ReplySink* sink) {
+        // Nearly always the latest: a process has one sink for all its callers.
+        for (auto group = groups_.rbegin(); group != groups_.rend(); ++group) {
+            if (group->sink == sink) return *group;
+        }
+        return groups_.emplace_back(Group{sink, {}});
+    }
+    std::vector<Group> groups_;
 };
 
 std::size_t LineRequester::IdHash::operator()(const Uuid& id) const {

@@ -90,7 +90,10 @@ struct Calls {
         const OpenMode mode = (flags & SQLITE_OPEN_READONLY) != 0 ? OpenMode::read
                               : (flags & SQLITE_OPEN_CREATE) != 0 ? OpenMode::create
                                                                   : OpenMode::read_write;
-        const bool is_new = !state.env.files.exists(path);
+        // As SQLite's own: whoever opens a journal or a WAL syncs its name at its first sync, since
+        // another connection may have made it and not come to that.
+        const bool is_journal = (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0;
+        const bool name_is_durable = !is_journal && state.env.files.exists(path);
         auto file = state.env.files.open(path, mode);
         if (!file) return failed(file.error(), SQLITE_CANTOPEN);
         auto opened = std::make_unique<OpenFile>(
@@ -100,7 +103,7 @@ struct Calls {
                      state.life,
                      nullptr,
                      SQLITE_LOCK_NONE,
-                     !is_new,
+                     name_is_durable,
                      is_temporary || (flags & SQLITE_OPEN_DELETEONCLOSE) != 0,
                      {},
                      {}});
