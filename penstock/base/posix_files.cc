@@ -156,7 +156,11 @@ Result<std::vector<std::string>> PosixFiles::list(const std::string& directory) 
 }
 
 Result<void> PosixFiles::make_directory(const std::string& path) {
-    if (exists(path)) return {};
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0) {
+        if (S_ISDIR(info.st_mode)) return {};
+        return error(Code::invalid, fmt::format("{} is not a directory", path));
+    }
     const std::string parent = parent_of(path);
     PENSTOCK_TRY(make_directory(parent));
     if (::mkdir(path.c_str(), kDirectoryMode) != 0 && errno != EEXIST) {

@@ -76,8 +76,8 @@ TEST_F(PosixFilesTest, SaysWhatFailed) {
     EXPECT_EQ(files_.sync_directory(at("none")).error().code, Code::not_found);
     EXPECT_EQ(files_.free_bytes(at("none")).error().code, Code::not_found);
     EXPECT_EQ(files_.lock(at("none/lock")).error().code, Code::not_found);
-    EXPECT_FALSE(files_.make_directory(at("a/b"))) << "a is a file";
-    EXPECT_FALSE(files_.make_directory(at("a"))) << "a is a file";
+    EXPECT_EQ(files_.make_directory(at("a")).error().code, Code::invalid) << "a is a file";
+    EXPECT_EQ(files_.make_directory(at("a/b")).error().code, Code::invalid);
 }
 
 TEST_F(PosixFilesTest, ListsNamesInOrderAndRemovesFilesAndEmptyDirectories) {
