@@ -4,6 +4,7 @@
 #include <random>
 
 #include "test/contract/gate_subject.h"
+#include "test/kit/seed.h"
 
 namespace penstock::contract {
 namespace {
@@ -294,7 +295,7 @@ private:
 
 TEST_P(GateContract, NeverAdmitsTooManyToEightThreadsAndGrantsExactlyTheQuantityInTheEnd) {
     constexpr std::uint32_t kQuantity = 5000;
-    const std::uint64_t seed = seed_of_run();
+    const test::Seed seed;
     GateSubject subject(GetParam());
     subject.make(kQuantity, kMaxUnits);
     std::atomic<std::int64_t> out = 0;
@@ -302,7 +303,7 @@ TEST_P(GateContract, NeverAdmitsTooManyToEightThreadsAndGrantsExactlyTheQuantity
     std::vector<std::unique_ptr<Task>> tasks;
     for (std::uint64_t i = 0; i < 8; ++i) {
         tasks.push_back(subject.env().executor.spawn(
-            "rival", [&, i] { Rival(subject, i, seed).run(out, kQuantity, exceeded); }));
+            "rival", [&, i] { Rival(subject, i, seed.value()).run(out, kQuantity, exceeded); }));
     }
     tasks.clear();
     EXPECT_FALSE(exceeded);

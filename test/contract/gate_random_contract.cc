@@ -3,6 +3,7 @@
 #include "test/contract/gate_contract.h"
 #include "test/contract/gate_model.h"
 #include "test/contract/gate_subject.h"
+#include "test/kit/seed.h"
 
 namespace penstock::contract {
 namespace {
@@ -151,10 +152,10 @@ private:
 };
 
 TEST_P(GateContract, AgreesWithThePlainestModelOnRandomHistories) {
-    const std::uint64_t seed = seed_of_run();
+    const test::Seed seed;
     for (int run = 0; run < kRuns; ++run) {
-        SCOPED_TRACE(testing::Message() << "seed " << seed << ", run " << run);
-        Comparison comparison(GetParam(), seed + static_cast<std::uint64_t>(run));
+        SCOPED_TRACE(testing::Message() << "seed " << seed.value() << ", run " << run);
+        Comparison comparison(GetParam(), seed.value() + static_cast<std::uint64_t>(run));
         for (int i = 0; i < kSteps; ++i) {
             comparison.step();
             comparison.compare_counts();

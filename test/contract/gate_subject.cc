@@ -1,8 +1,6 @@
 #include "test/contract/gate_subject.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -12,14 +10,6 @@ Uuid id_of(std::uint64_t number) {
     Uuid id;
     std::memcpy(id.bytes.data() + 8, &number, sizeof number);
     return id;
-}
-
-std::uint64_t seed_of_run() {
-    const char* const given = std::getenv("PENSTOCK_SEED");
-    const std::uint64_t seed =
-        given ? std::strtoull(given, nullptr, 10) : system_env().random.next();
-    std::printf("PENSTOCK_SEED=%llu\n", static_cast<unsigned long long>(seed));
-    return seed;
 }
 
 AnswerSink::AnswerSink(Env& env, std::uint64_t first_tag, std::size_t count)

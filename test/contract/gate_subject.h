@@ -14,9 +14,6 @@ inline const LogTime kNow = log_time(1'700'000'000'000);
 /// Id number `number` of a test.
 Uuid id_of(std::uint64_t number);
 
-/// PENSTOCK_SEED of the environment, or one of chance; printed, so that a failure can be repeated.
-std::uint64_t seed_of_run();
-
 /// An ask, a settlement or a holding that owns its texts.
 struct Claim {
     std::uint64_t id;

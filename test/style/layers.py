@@ -43,6 +43,20 @@ FORBIDDEN_TEXT = {
     r"\b(system_clock|steady_clock)::now": {"base"},
     r"^\s*(class|struct) \w*(Manager|Helper|Util)\b": set(),
 }
+# Of the ports these see the port itself, not what stands beside it (followers, partitioners).
+PORT_HEADERS_ONLY = {
+    "core": {"log/log.h", "gate/gate.h", "store/store.h"},
+    "verify": {"log/log.h", "gate/gate.h", "store/store.h"},
+    "apps": {"gate/gate.h", "store/store.h"},
+}
+# Tests and benches may see everything; what is bad style anywhere is bad there, too.
+FORBIDDEN_ANYWHERE = {
+    r"\b(sleep_for|sleep_until|usleep|nanosleep)\s*\(",
+    r"\b(system_clock|steady_clock)::now",
+    r"^\s*(class|struct|enum class|enum) \w*(Manager|Helper|Util)s?\b",
+    r"^\s*namespace .*\b(helpers?|utils?)\b",
+}
+LINKS = re.compile(r"penstock_library\(\s*(\w+)\s+LINKS([^)]*?)(?:TEST_LINKS[^)]*)?\)")
 INCLUDE = re.compile(r'^#include [<"]([^>"]+)[>"]')
 
 
@@ -76,12 +90,41 @@ def problems_of(file: str, text: str) -> list[str]:
         target = include.group(1)
         if target.startswith("penstock/"):
             other = layer_of(target)
+            port_headers = PORT_HEADERS_ONLY.get(top)
+            beside = other in PORTS and port_headers is not None
             if not may_include(layer, other):
                 found.append(f"{where}: {layer} must not see {other} ({target})")
+            elif beside and target.removeprefix("penstock/") not in port_headers:
+                found.append(f"{where}: {layer} sees only {sorted(port_headers)} of the ports")
         for pattern, layers in RESTRICTED.items():
             if re.match(pattern, target) and top not in layers and layer not in layers:
                 found.append(f"{where}: {target} is not for {layer}")
     return found
+
+
+def bad_style_of(file: str, text: str) -> list[str]:
+    return [
+        f"{file}:{number}: {line.strip()}: wait with Wake, take time from Clock, name it for what it is"
+        for number, line in enumerate(text.splitlines(), 1)
+        if any(re.search(pattern, line) for pattern in FORBIDDEN_ANYWHERE)
+    ]
+
+
+def bad_links(root: pathlib.Path) -> list[str]:
+    """Every library of ours in a LINKS row is one whose headers the folder may include."""
+    layers = {}
+    rows = []
+    for path in sorted((root / "penstock").rglob("CMakeLists.txt")):
+        file = str(path.relative_to(root))
+        for name, links in LINKS.findall(path.read_text()):
+            layers[name] = layer_of(file)
+            rows.append((file, name, links.split()))
+    return [
+        f"{file}: {name} must not link {link}"
+        for file, name, links in rows
+        for link in links
+        if link in layers and not may_include(layers[name], layers[link])
+    ]
 
 
 def check(root: pathlib.Path) -> list[str]:
@@ -94,6 +137,11 @@ def check(root: pathlib.Path) -> list[str]:
             continue
         files += 1
         found += problems_of(str(path.relative_to(root)), path.read_text())
+    found += bad_links(root)
+    for folder in ("test", "bench", "examples"):
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix in {".h", ".cc"}:
+                found += bad_style_of(str(path.relative_to(root)), path.read_text())
     return found if files > 50 else [f"only {files} files found below {root}/penstock"]
 
 
@@ -107,14 +155,27 @@ def self_test(root: pathlib.Path) -> list[str]:
         "runtime/planted.h": "#include <thread>\n",
         "gate/planted.h": "#include <boost/json.hpp>\n",
         "edge/planted.h": "class PlantedManager {};\n",
+        "core/planted2.h": '#include "penstock/log/partitioner.h"\n',
+        "store/planted.h": '#include "penstock/gate/gate.h"\n',
+        "runtime/planted2.h": '#include "penstock/gate/local/local_gate.h"\n',
+        "log/memory/planted.h": '#include "penstock/log/file/file_log.h"\n',
+        "base/planted.h": '#include "penstock/log/log.h"\n',
+        "gate/planted2.h": "#include <sqlite3.h>\n",
+        "runtime/planted3.h": "auto now = std::chrono::steady_clock::now();\n",
+        "runtime/planted/CMakeLists.txt": "penstock_library(p LINKS penstock_gate_local)\n",
+        "../test/planted.cc": "std::this_thread::sleep_for(1s);\n",
+        "../bench/planted.h": "class TimeUtil {\n",
     }
     missed = []
     with tempfile.TemporaryDirectory() as scratch:
         copy = pathlib.Path(scratch)
         shutil.copytree(root / "penstock", copy / "penstock")
+        (copy / "test").mkdir()
+        (copy / "bench").mkdir()
         before = len(check(copy))
         for name, text in planted.items():
             file = copy / "penstock" / name
+            file.parent.mkdir(exist_ok=True)
             file.write_text(text)
             if len(check(copy)) != before + 1:
                 missed.append(f"a planted violation in {name} was not found")

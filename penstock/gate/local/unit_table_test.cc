@@ -7,6 +7,7 @@
 #include <random>
 
 #include "penstock/base/env.h"
+#include "test/kit/seed.h"
 
 namespace penstock {
 namespace {
@@ -15,14 +16,6 @@ UnitTable::Key key_of(std::uint64_t number) {
     UnitTable::Key key;
     std::memcpy(key.bytes.data(), &number, sizeof number);
     return key;
-}
-
-std::uint64_t seed_of_run() {
-    const char* given = std::getenv("PENSTOCK_SEED");
-    const std::uint64_t seed =
-        given ? std::strtoull(given, nullptr, 10) : system_env().random.next();
-    std::printf("PENSTOCK_SEED=%llu\n", static_cast<unsigned long long>(seed));
-    return seed;
 }
 
 void insert(UnitTable& table, std::uint64_t number, std::uint32_t value) {
@@ -68,7 +61,8 @@ TEST(UnitTable, ErasesWithoutLosingItsNeighboursOrLeavingMarks) {
 }
 
 TEST(UnitTable, AgreesWithAnOrderedMap) {
-    std::mt19937_64 chance(seed_of_run());
+    const test::Seed seed;
+    std::mt19937_64 chance(seed.value());
     SegmentPool pool;
     UnitTable table(system_env().random, pool);
     std::map<std::uint64_t, std::uint32_t> model;
