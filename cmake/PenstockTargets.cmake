@@ -82,8 +82,8 @@ add_custom_target(sanitized_tests)
 add_custom_target(fuzz_targets)
 
 # penstock_test(NAME SOURCES file... LINKS target... [LABELS label...] [ARGS arg...] [TIMEOUT s]):
-# one GoogleTest program, one ctest case. Tests with the label unit, contract or crash are part of
-# the short sanitizer runs; those with the label fiber switch stacks and are left out of TSan.
+# one GoogleTest program, one ctest case. Tests with the label contract or scenario are the short
+# sanitizer runs of `./dev test`; those with the label fiber switch stacks and are left out of TSan.
 function(penstock_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINKS;LABELS;ARGS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
@@ -92,14 +92,9 @@ function(penstock_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
-  if(ARG_LABELS MATCHES "unit|contract|crash" AND NOT ARG_LABELS MATCHES "long")
-    list(APPEND ARG_LABELS sanitize-asan)
-    if(NOT ARG_LABELS MATCHES "fiber")
-      list(APPEND ARG_LABELS sanitize-tsan)
-    endif()
-    if(NOT PENSTOCK_SANITIZE STREQUAL "thread" OR NOT ARG_LABELS MATCHES "fiber")
-      add_dependencies(sanitized_tests ${name})
-    endif()
+  if(ARG_LABELS MATCHES "contract|scenario" AND NOT ARG_LABELS MATCHES "long|fiber")
+    list(APPEND ARG_LABELS sanitize-short)
+    add_dependencies(sanitized_tests ${name})
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
 endfunction()
