@@ -13,23 +13,17 @@
 namespace penstock {
 namespace {
 
-constexpr const char* kListening = "listening on ";
+constexpr std::string_view kUrlMember = "\"url\":\"";
 
-/// The child's first messages, up to the one that names its address.
-std::string read_address(FILE* messages) {
-    char line[1024];
-    while (std::fgets(line, sizeof line, messages) != nullptr) {
-        const std::string_view text = line;
-        const auto at = text.find(kListening);
-        if (at == std::string_view::npos) {
-            std::fputs(line, stderr);
-            continue;
-        }
-        std::string url(text.substr(at + std::string_view(kListening).size()));
-        while (!url.empty() && (url.back() == '\n' || url.back() == '\r')) url.pop_back();
-        return url;
-    }
-    return "";
+/// The URL in the line with which the child says that it listens; empty if it ended before.
+std::string read_url(FILE* from) {
+    char line[8192];
+    if (std::fgets(line, sizeof line, from) == nullptr) return "";
+    const std::string_view text = line;
+    const auto at = text.find(kUrlMember);
+    if (at == std::string_view::npos) return "";
+    const std::string_view url = text.substr(at + kUrlMember.size());
+    return std::string(url.substr(0, url.find('"')));
 }
 
 }  // namespace
@@ -39,9 +33,10 @@ Result<std::unique_ptr<ChildServer>> ChildServer::start(const std::string& data_
     if (::pipe2(ends, O_CLOEXEC) != 0) return error(Code::io, "no pipe for the server's messages");
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
     std::string program = "penstock";
-    std::string words[] = {"serve", "--listen", "127.0.0.1:0", "--data", data_directory};
+    std::string words[] = {"serve",        "--listen", "127.0.0.1:0", "--data",
+                           data_directory, "--output", "json"};
     std::vector<char*> arguments = {program.data()};
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
@@ -50,14 +45,12 @@ Result<std::unique_ptr<ChildServer>> ChildServer::start(const std::string& data_
         ::posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, arguments.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
     ::close(ends[1]);
-    FILE* messages = ::fdopen(ends[0], "r");
-    if (failed != 0 || messages == nullptr) {
+    const std::unique_ptr<FILE, int (*)(FILE*)> told(::fdopen(ends[0], "r"), &std::fclose);
+    if (failed != 0 || told == nullptr) {
         return error(Code::io, "the server's process cannot be started");
     }
     std::unique_ptr<ChildServer> child(new ChildServer(pid));
-    child->url_ = read_address(messages);
-    // Kept open on purpose until both end: a closed pipe would end the child at its next message.
-    ::fcntl(::fileno(messages), F_SETFL, O_NONBLOCK);
+    child->url_ = read_url(told.get());
     if (child->url_.empty()) {
         return error(Code::unreachable, "the server ended before it listened; see above why");
     }
