@@ -54,7 +54,7 @@ Result<void> wait_until_ready(cli::HttpClient& client) {
     }
 }
 
-void show_progress(const DemoFlags& flags, const cli::LoadProgress& progress) {
+void show_progress(const DemoFlags& flags, const load::LoadProgress& progress) {
     constexpr int kWidth = 40;
     const auto claims = progress.granted + progress.refused + progress.others;
     const double part = std::min(1.0, static_cast<double>(claims) / flags.claims);
@@ -64,8 +64,8 @@ void show_progress(const DemoFlags& flags, const cli::LoadProgress& progress) {
                static_cast<double>(claims) / std::max(progress.seconds, 0.001));
 }
 
-Result<cli::LoadReport> sell(const DemoFlags& flags, const ChildServer& server,
-                             const std::string& history) {
+Result<load::LoadReport> sell(const DemoFlags& flags, const ChildServer& server,
+                              const std::string& history) {
     auto url = cli::parse_server_url(server.url());
     if (!url) return std::move(url).error();
     cli::HttpClient client(*url);
@@ -75,7 +75,7 @@ Result<cli::LoadReport> sell(const DemoFlags& flags, const ChildServer& server,
     if (!created) return std::move(created).error();
     if (created->status != 201) return error(Code::invalid, created->body);
 
-    cli::LoadOptions load;
+    load::LoadOptions load;
     load.server = *url;
     load.campaign = "demo";
     load.users = flags.clients;
@@ -83,7 +83,7 @@ Result<cli::LoadReport> sell(const DemoFlags& flags, const ChildServer& server,
     load.repeat_fraction = 0.02;
     load.history = history;
     const bool terminal = ::isatty(STDERR_FILENO) == 1;
-    auto report = cli::run_load(system_env(), load, [&](const cli::LoadProgress& progress) {
+    auto report = load::run_load(system_env(), load, [&](const load::LoadProgress& progress) {
         if (terminal) show_progress(flags, progress);
     });
     if (terminal) fmt::print(stderr, "\n");
@@ -102,7 +102,7 @@ int run_demo(const DemoFlags& flags) {
     const MonoTime began = env.clock.mono();
     const auto report = sell(flags, **server, history_path);
     if (!report) return fail(report.error());
-    fmt::print("{}", cli::to_text(*report));
+    fmt::print("{}", load::to_text(*report));
 
     CheckOptions options;
     options.data.root = data;

@@ -9,12 +9,12 @@ namespace penstock {
 namespace {
 
 struct LoadFlags {
-    cli::LoadOptions options;
+    load::LoadOptions options;
     std::string duration;
 };
 
 int run_load_word(const CommonFlags& flags, const LoadFlags& given) {
-    cli::LoadOptions options = given.options;
+    load::LoadOptions options = given.options;
     auto server = cli::parse_server_url(flags.server);
     if (!server) return fail(server.error());
     options.server = std::move(*server);
@@ -24,11 +24,8 @@ int run_load_word(const CommonFlags& flags, const LoadFlags& given) {
             return fail(error(Code::invalid, "--duration must be such as 30s or 5m"));
         }
     }
-    if (!options.duration && options.requests == 0) {
-        return fail(error(Code::invalid, "give --requests or --duration: when should it end?"));
-    }
     const bool terminal = ::isatty(STDERR_FILENO) == 1;
-    const auto report = cli::run_load(system_env(), options, [&](const cli::LoadProgress& p) {
+    const auto report = load::run_load(system_env(), options, [&](const load::LoadProgress& p) {
         if (!terminal) return;
         fmt::print(stderr, "\r{:6.1f} s  {} granted, {} refused, {} others ", p.seconds, p.granted,
                    p.refused, p.others);
@@ -36,14 +33,14 @@ int run_load_word(const CommonFlags& flags, const LoadFlags& given) {
     if (terminal) fmt::print(stderr, "\n");
     if (!report) return fail(report.error());
     fmt::print("{}", flags.json ? to_json(*report) + "\n" : to_text(*report));
-    return report->mismatches == 0 ? cli::kExitDone : cli::kExitCheckFailed;
+    return report->ok(options) ? cli::kExitDone : cli::kExitCheckFailed;
 }
 
 }  // namespace
 
 void add_load(CLI::App& app, CommonFlags& flags, Run& run) {
     auto given = std::make_shared<LoadFlags>();
-    cli::LoadOptions& o = given->options;
+    load::LoadOptions& o = given->options;
     CLI::App* word = app.add_subcommand("load", "drive a running node with claims");
     word->add_option("--campaign", o.campaign, "campaign to claim from")->required();
     word->add_option("--users", o.users, "virtual users, one connection each (296)")
@@ -54,9 +51,11 @@ void add_load(CLI::App& app, CommonFlags& flags, Run& run) {
         ->check(CLI::NonNegativeNumber);
     word->add_option("--quantity", o.quantity, "units of each claim")
         ->check(CLI::Range(1, 1 << 30));
+    word->add_option("--batch", o.batch, "claims a request (1)")->check(CLI::Range(1, 1'000));
     word->add_option("--repeat-fraction", o.repeat_fraction, "part that repeats an earlier id")
         ->check(CLI::Range(0.0, 1.0));
-    word->add_option("--user-prefix", o.user_prefix, "user ids are PREFIX-1, PREFIX-2, ...");
+    word->add_option("--user-prefix", o.user_prefix, "what user ids begin with (user-)");
+    word->add_option("--users-offset", o.users_offset, "number of the first user (0)");
     word->add_flag("--retry", o.retry, "same id again until there is a final answer");
     word->add_option("--history", o.history, "file for the callers' side, for verify --history");
     word->callback(

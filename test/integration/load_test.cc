@@ -1,4 +1,4 @@
-#include "penstock/edge/cli/load.h"
+#include "penstock/edge/load/load.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

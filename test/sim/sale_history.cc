@@ -238,6 +238,16 @@ void Checker::check_campaign(const std::string& campaign, const Expected& expect
     }
 }
 
+std::vector<std::string> shortened(std::vector<std::string> wrong) {
+    constexpr std::size_t kMostShown = 20;
+    if (wrong.size() > kMostShown) {
+        const std::string more = fmt::format("and {} more", wrong.size() - kMostShown);
+        wrong.resize(kMostShown);
+        wrong.push_back(more);
+    }
+    return wrong;
+}
+
 }  // namespace
 
 void SaleHistory::asked(const ClaimForm& claim) {
@@ -275,13 +285,14 @@ std::vector<std::string> check_sale(const SaleHistory& history,
     for (const auto& [campaign, expected] : campaigns) {
         checker.check_campaign(campaign, expected, gate);
     }
-    constexpr std::size_t kMostShown = 20;
-    if (wrong.size() > kMostShown) {
-        const std::string more = fmt::format("and {} more", wrong.size() - kMostShown);
-        wrong.resize(kMostShown);
-        wrong.push_back(more);
-    }
-    return wrong;
+    return shortened(std::move(wrong));
+}
+
+std::vector<std::string> check_told(const SaleHistory& history, Log& log, Store& store) {
+    std::vector<std::string> wrong;
+    const Picture picture(log, store, wrong);
+    Checker(history, picture, wrong).check_told();
+    return shortened(std::move(wrong));
 }
 
 }  // namespace penstock::test

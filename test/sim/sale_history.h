@@ -43,4 +43,7 @@ std::vector<std::string> check_sale(const SaleHistory& history,
                                     const std::map<std::string, Expected>& campaigns, Log& log,
                                     Store& store, Gate& gate);
 
+/// Of these, only that what callers were told is still there, of a node in any state.
+std::vector<std::string> check_told(const SaleHistory& history, Log& log, Store& store);
+
 }  // namespace penstock::test

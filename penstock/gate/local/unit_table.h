@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -41,9 +42,13 @@ public:
         Bucket* const buckets = buckets_of(spot);
         for (std::uint32_t step = 0;; ++step) {
             Bucket& bucket = buckets[nth(spot, step) & mask_];
+            // All slots before the one branch: which of them it is nobody can predict.
+            std::uint32_t hits = 0;
             for (std::uint32_t i = 0; i < kSlots; ++i) {
-                if (bucket.keys[i] == key && bucket.values[i] != 0) return &bucket.values[i];
+                const bool hit = same(bucket.keys[i], key) & (bucket.values[i] != 0);
+                hits |= (hit ? 1U : 0U) << i;
             }
+            if (hits != 0) return &bucket.values[std::countr_zero(hits)];
             if (passed_by(bucket.passed, spot) == 0) return nullptr;
         }
     }
@@ -86,6 +91,14 @@ private:
     static void place(Segment& segment, std::uint32_t mask, const Key& key, Spot spot,
                       std::uint32_t value);
 
+    static bool same(const Key& a, const Key& b) {
+        std::uint64_t x[2];
+        std::uint64_t y[2];
+        std::memcpy(x, a.bytes.data(), sizeof x);
+        std::memcpy(y, b.bytes.data(), sizeof y);
+        return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+    }
+
     // Keys are of one of eight kinds, and a bucket counts the passers of each in four bits: a
     // look-up goes on only for what its own kind left. A count that is full stays so; that costs
     // time only.
@@ -97,9 +110,11 @@ private:
         return passed >> passed_shift(spot) & kPassedMany;
     }
     /// The bucket of step 0, 1, 2 ...: first its neighbour within 128 bytes, which the processor
-    /// fetches along with it, then the following pairs.
+    /// fetches along with it, then further pairs at a stride of the key's own, so that full
+    /// buckets do not gather. An odd number of pairs visits all of them.
     static constexpr Spot nth(Spot spot, std::uint32_t step) {
-        return (spot + (step & ~1U)) ^ (step & 1U);
+        const Spot stride = (spot >> 16 | 1) << 1;
+        return (spot + (step >> 1) * stride) ^ (step & 1U);
     }
 
     std::size_t directory_at(Spot spot) const { return spot >> 1 >> shift_; }

@@ -1,4 +1,4 @@
-#include "penstock/edge/cli/load_run.h"
+#include "penstock/edge/load/load_run.h"
 
 #include <algorithm>
 #include <cerrno>

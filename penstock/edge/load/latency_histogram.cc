@@ -1,4 +1,4 @@
-#include "penstock/edge/cli/latency_histogram.h"
+#include "penstock/edge/load/latency_histogram.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,4 +1,4 @@
-#include "penstock/edge/cli/load_history.h"
+#include "penstock/edge/load/load_history.h"
 
 #include <fmt/format.h>
 

@@ -1,10 +1,10 @@
-#include "penstock/edge/cli/load_answer.h"
+#include "penstock/edge/load/load_answer.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "penstock/edge/cli/load_tally.h"
+#include "penstock/edge/load/load_tally.h"
 
 namespace penstock::load {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "penstock/base/env.h"
-#include "penstock/edge/cli/load.h"
+#include "penstock/edge/load/load.h"
 
 namespace penstock::load {
 

@@ -1,4 +1,4 @@
-#include "penstock/edge/cli/load_poller.h"
+#include "penstock/edge/load/load_poller.h"
 
 #include <netdb.h>
 #include <netinet/in.h>

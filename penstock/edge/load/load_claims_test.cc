@@ -1,4 +1,4 @@
-#include "penstock/edge/cli/load_claims.h"
+#include "penstock/edge/load/load_claims.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <set>
 
 #include "penstock/base/uuid.h"
-#include "penstock/edge/cli/load_history.h"
+#include "penstock/edge/load/load_history.h"
 
 namespace penstock::load {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "penstock/edge/cli/load_claims.h"
-#include "penstock/edge/cli/load_poller.h"
+#include "penstock/edge/load/load_claims.h"
+#include "penstock/edge/load/load_poller.h"
 
 namespace penstock::load {
 

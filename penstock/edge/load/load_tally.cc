@@ -1,4 +1,4 @@
-#include "penstock/edge/cli/load_tally.h"
+#include "penstock/edge/load/load_tally.h"
 
 #include <fmt/format.h>
 

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "penstock/base/files.h"
-#include "penstock/edge/cli/load_answer.h"
-#include "penstock/edge/cli/load_claims.h"
+#include "penstock/edge/load/load_answer.h"
+#include "penstock/edge/load/load_claims.h"
 
 namespace penstock::load {
 

@@ -1,4 +1,4 @@
-#include "penstock/edge/cli/load_answer.h"
+#include "penstock/edge/load/load_answer.h"
 
 #include <algorithm>
 #include <charconv>

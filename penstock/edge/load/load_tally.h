@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "penstock/edge/cli/load.h"
-#include "penstock/edge/cli/load_answer.h"
-#include "penstock/edge/cli/load_claims.h"
+#include "penstock/edge/load/load.h"
+#include "penstock/edge/load/load_answer.h"
+#include "penstock/edge/load/load_claims.h"
 
 namespace penstock::load {
 

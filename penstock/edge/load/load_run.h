@@ -8,10 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "penstock/edge/cli/load.h"
-#include "penstock/edge/cli/load_connection.h"
-#include "penstock/edge/cli/load_history.h"
-#include "penstock/edge/cli/load_tally.h"
+#include "penstock/edge/load/load.h"
+#include "penstock/edge/load/load_connection.h"
+#include "penstock/edge/load/load_history.h"
+#include "penstock/edge/load/load_tally.h"
 
 namespace penstock::load {
 

@@ -1,4 +1,4 @@
-#include "penstock/edge/cli/load_claims.h"
+#include "penstock/edge/load/load_claims.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "penstock/edge/cli/load_connection.h"
+#include "penstock/edge/load/load_connection.h"
 
 #include <cerrno>
 
