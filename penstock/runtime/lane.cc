@@ -257,13 +257,13 @@ Lane::Ran Lane::commit(std::span<Item> items) {
         publish(items);
         return Ran::committed;
     }
-    if (committed.error().effect == Effect::unknown) return settle_unknown_commit(items);
+    if (committed.error().effect == Effect::unknown) return settle_unknown_commit(committed.error(), items);
     session_->rollback();
     return after_failure(BatchFailure{committed.error(), false}, items);
 }
 
 /// COMMIT unknown: the owner row, read back under a lock, says whether it was done.
-Lane::Ran Lane::settle_unknown_commit(std::span<Item> items) {
+Lane::Ran Lane::settle_unknown_commit(const Error& unknown, std::span<Item> items) {
     while (!stopping_) {
         mend_session();
         const auto done = batch_->was_committed();
@@ -272,7 +272,10 @@ Lane::Ran Lane::settle_unknown_commit(std::span<Item> items) {
             back_off(done.error());
             continue;
         }
-        if (!*done) return Ran::again;
+        if (!*done) {
+            back_off(unknown);
+            return Ran::again;
+        }
         publish(items);
         return Ran::committed;
     }

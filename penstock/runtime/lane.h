@@ -70,7 +70,7 @@ private:
     Ran run_once(std::span<Item> items);
     Ran after_failure(const BatchFailure& failure, std::span<Item> items);
     Ran commit(std::span<Item> items);
-    Ran settle_unknown_commit(std::span<Item> items);
+    Ran settle_unknown_commit(const Error& unknown, std::span<Item> items);
     void publish(std::span<Item> items);
     void mend_session();
     void back_off(const Error& failure);
