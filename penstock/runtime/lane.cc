@@ -257,7 +257,8 @@ Lane::Ran Lane::commit(std::span<Item> items) {
         publish(items);
         return Ran::committed;
     }
-    if (committed.error().effect == Effect::unknown) return settle_unknown_commit(committed.error(), items);
+    if (committed.error().effect == Effect::unknown)
+        return settle_unknown_commit(committed.error(), items);
     session_->rollback();
     return after_failure(BatchFailure{committed.error(), false}, items);
 }
