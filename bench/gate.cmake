@@ -1,2 +1,0 @@
-add_executable(gate_bench gate_bench.cc)
-target_link_libraries(gate_bench PRIVATE penstock_flags penstock_gate_local)

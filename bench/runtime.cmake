@@ -1,2 +1,0 @@
-add_executable(runtime_bench runtime_bench.cc bare_sqlite.cc)
-target_link_libraries(runtime_bench PRIVATE penstock_flags penstock_sale_node PkgConfig::SQLITE)

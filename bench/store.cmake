@@ -1,2 +1,0 @@
-add_executable(store_bench store_bench.cc bare_sqlite.cc)
-target_link_libraries(store_bench PRIVATE penstock_flags penstock_store_sqlite)

@@ -1,2 +1,0 @@
-penstock_test(store_contract_test SOURCES store_contract.cc store_sqlite_adapters.cc
-  LINKS penstock_store_sqlite penstock_test_kit LABELS contract)
