@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cctype>
-#include <map>
-#include <optional>
+#include "penstock/store/schema_steps.h"
 
 namespace penstock::sqlite {
 namespace {
@@ -12,30 +10,6 @@ namespace {
 constexpr const char* kCreate =
     "CREATE TABLE penstock_schema (component TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL) "
     "WITHOUT ROWID";
-
-using Versions = std::map<std::string, std::uint32_t>;
-
-/// The next word of an SQL text, without quotes; empty at its end.
-std::string next_word(std::string_view& text) {
-    const auto blank = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
-    while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-    std::string word;
-    while (!text.empty() && !blank(text.front()) && text.front() != '(') {
-        if (text.front() != '"' && text.front() != '`') word += text.front();
-        text.remove_prefix(1);
-    }
-    return word;
-}
-
-bool is_word(const std::string& word, const char* expected) {
-    return sqlite3_stricmp(word.c_str(), expected) == 0;
-}
-
-/// The name in "CREATE TABLE name (…": empty for any other statement.
-std::string created_table(std::string_view sql) {
-    if (!is_word(next_word(sql), "CREATE") || !is_word(next_word(sql), "TABLE")) return {};
-    return next_word(sql);
-}
 
 Result<bool> has_table(Connection& connection, const std::string& name) {
     char* const sql = sqlite3_mprintf(
@@ -47,22 +21,15 @@ Result<bool> has_table(Connection& connection, const std::string& name) {
     return !found->empty();
 }
 
-Error foreign(const std::string& table) {
-    return error(Code::constraint,
-                 fmt::format("the database has a table {} that Penstock did not make: give it "
-                             "another name or use another database",
-                             table));
-}
-
-Result<Versions> read_versions(Connection& connection) {
+Result<SchemaVersions> read_versions(Connection& connection) {
     const auto columns = connection.query_text(
         "SELECT group_concat(name, ',') FROM (SELECT name FROM pragma_table_info('penstock_schema')"
         " ORDER BY cid)");
     if (!columns) return columns.error();
-    if (*columns != "component,version") return foreign("penstock_schema");
+    if (*columns != "component,version") return foreign_table("penstock_schema");
     auto statement = connection.prepare("SELECT component, version FROM penstock_schema");
     if (!statement) return statement.error();
-    Versions versions;
+    SchemaVersions versions;
     int result;
     while ((result = sqlite3_step(statement->get())) == SQLITE_ROW) {
         const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement->get(), 0));
@@ -72,35 +39,12 @@ Result<Versions> read_versions(Connection& connection) {
     return versions;
 }
 
-/// Versions of a component stand in order, without a gap: a bug of ours otherwise.
-Versions last_versions(std::span<const Migration> migrations) {
-    Versions last;
-    for (const Migration& migration : migrations) {
-        std::uint32_t& version = last[migration.component];
-        PENSTOCK_CHECK(migration.version == version + 1);
-        version = migration.version;
-    }
-    return last;
-}
-
-Result<void> check_not_newer(const Versions& present, const Versions& known) {
-    for (const auto& [component, version] : known) {
-        const auto found = present.find(component);
-        if (found == present.end() || found->second <= version) continue;
-        return error(Code::too_new,
-                     fmt::format("the tables of {} are of version {}, this program knows {}: use a "
-                                 "newer program",
-                                 component, found->second, version));
-    }
-    return {};
-}
-
 Result<void> apply(Connection& connection, const Migration& migration) {
     for (const std::string& sql : migration.statements) {
         if (const std::string table = created_table(sql); !table.empty()) {
             const auto present = has_table(connection, table);
             if (!present) return present.error();
-            if (*present) return foreign(table);
+            if (*present) return foreign_table(table);
         }
         PENSTOCK_TRY(connection.execute(sql.c_str()));
     }
@@ -114,10 +58,10 @@ Result<void> apply(Connection& connection, const Migration& migration) {
 }
 
 Result<void> migrate_inside(Connection& connection, std::span<const Migration> migrations) {
-    const Versions known = last_versions(migrations);
+    const SchemaVersions known = last_versions(migrations);
     const auto present = has_table(connection, "penstock_schema");
     if (!present) return present.error();
-    Versions versions;
+    SchemaVersions versions;
     if (*present) {
         auto read = read_versions(connection);
         if (!read) return read.error();

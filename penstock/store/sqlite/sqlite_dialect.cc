@@ -2,25 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "penstock/store/statement_text.h"
+
 namespace penstock {
-namespace {
-
-/// "a, b" becomes ":a, :b".
-std::string parameters_of(std::string_view columns) {
-    std::string all;
-    while (!columns.empty()) {
-        const auto comma = std::min(columns.find(','), columns.size());
-        std::string_view name = columns.substr(0, comma);
-        columns.remove_prefix(std::min(comma + 1, columns.size()));
-        while (!name.empty() && name.front() == ' ') name.remove_prefix(1);
-        while (!name.empty() && name.back() == ' ') name.remove_suffix(1);
-        all += all.empty() ? ":" : ", :";
-        all += name;
-    }
-    return all;
-}
-
-}  // namespace
 
 std::string_view SqliteDialect::type(std::string_view kind) const {
     if (kind == "id16" || kind == "blob") return "BLOB";
