@@ -29,7 +29,8 @@ constexpr const char* kSchema =
     "CREATE TABLE sale_grant (campaign TEXT NOT NULL, user_id TEXT NOT NULL,"
     " position INTEGER NOT NULL, quantity INTEGER NOT NULL CHECK (quantity > 0),"
     " id BLOB NOT NULL, id_text TEXT, record_offset INTEGER NOT NULL,"
-    " granted_at INTEGER NOT NULL, PRIMARY KEY (campaign, user_id, position)) WITHOUT ROWID;";
+    " granted_at INTEGER NOT NULL, PRIMARY KEY (campaign, user_id, position)) WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX sale_grant_position ON sale_grant (campaign, position);";
 
 void require(int result, sqlite3* database) {
     if (result == SQLITE_OK || result == SQLITE_DONE || result == SQLITE_ROW) return;

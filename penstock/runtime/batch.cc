@@ -13,7 +13,7 @@ bool recorded_now(const Item& item) {
 
 Result<void> Batch::prepare() {
     PENSTOCK_TRY(ownership_.prepare(session_, dialect_));
-    PENSTOCK_TRY(outcomes_.prepare(session_, dialect_));
+    PENSTOCK_TRY(outcomes_.prepare(session_, dialect_, rules_.alone));
     for (const auto& [type, route] : *rules_.routes) {
         PENSTOCK_TRY(route->handler->prepare(session_, dialect_));
     }
@@ -94,7 +94,7 @@ Result<void> Batch::decide_all(std::span<Item> items, LogTime now) {
         if (ids_.empty() || ids_.back() != item->command.id) ids_.push_back(item->command.id);
     }
     seen_.assign(ids_.size(), std::nullopt);
-    PENSTOCK_TRY(outcomes_.seen(session_, ids_, seen_));
+    PENSTOCK_TRY(outcomes_.seen(session_, ids_, now, seen_));
 
     const Rules rules{now, rules_.dedup_horizon, LayoutId(0)};
     std::size_t at = 0;

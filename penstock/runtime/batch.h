@@ -32,6 +32,7 @@ struct BatchRules {
     const std::unordered_map<std::string_view, const Route*>* routes;
     std::chrono::milliseconds dedup_horizon{};
     std::string group;
+    bool alone = false;  ///< this session alone records outcomes
 };
 
 /// Why a batch did not happen.

@@ -52,8 +52,9 @@ Result<void> Lane::open(std::span<const std::pair<TopicPartition, PartitionInfo>
     auto session = store_.open(Role::owner, SessionLimits{});
     if (!session) return session.error();
     session_ = std::move(session).value();
-    batch_ = std::make_unique<Batch>(*session_, store_.dialect(),
-                                     BatchRules{&routes_, options_.dedup_horizon, options_.group});
+    batch_ = std::make_unique<Batch>(
+        *session_, store_.dialect(),
+        BatchRules{&routes_, options_.dedup_horizon, options_.group, store_.writers() == 1});
     PENSTOCK_TRY(batch_->prepare());
     GroupSpec group{options_.group, {}};
     for (const auto& [at, info] : partitions) {

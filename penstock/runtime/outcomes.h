@@ -43,9 +43,10 @@ struct DeadRow {
 /// The table of processed ids and the one of dead letters, through one session.
 class Outcomes {
 public:
-    Result<void> prepare(Session& session, const Dialect& dialect);
+    /// `alone`: no other session records outcomes while this one is open.
+    Result<void> prepare(Session& session, const Dialect& dialect, bool alone);
     /// For each id: the body hash it was recorded with, if it was. `ids` sorted.
-    Result<void> seen(Session& session, std::span<const Uuid> ids,
+    Result<void> seen(Session& session, std::span<const Uuid> ids, LogTime now,
                       std::span<std::optional<Seen>> found);
     /// The whole outcome of one id.
     Result<std::optional<Recorded>> find(Session& session, const Uuid& id);
@@ -56,7 +57,12 @@ public:
     Result<std::size_t> prune(Session& session, Uuid& cursor, LogTime before, std::size_t limit);
 
 private:
-    StatementId seen_{}, find_{}, record_{}, dead_{}, walk_{}, forget_{};
+    Result<void> find_newest(Session& session, LogTime now);
+
+    StatementId seen_{}, find_{}, record_{}, dead_{}, walk_{}, forget_{}, newest_below_{};
+    bool alone_ = false;
+    // Nothing is recorded in (newest_, ceiling_): ids there, as those just made, need no look-up.
+    Uuid newest_{}, ceiling_{};
     std::vector<Value> values_;
 };
 

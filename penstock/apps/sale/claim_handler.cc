@@ -170,9 +170,8 @@ Result<void> ClaimHandler::prepare(Session& session, const Dialect& dialect) {
                                            kStockColumns, dialect.for_update()),
                                read_stock_));
     PENSTOCK_TRY(sale::prepare(session,
-                               "SELECT campaign, user_id, SUM(quantity) FROM sale_grant "
-                               "WHERE campaign = :campaign AND user_id = :user_id "
-                               "GROUP BY campaign, user_id",
+                               "SELECT campaign, user_id, quantity FROM sale_grant "
+                               "WHERE campaign = :campaign AND user_id = :user_id",
                                read_held_));
     PENSTOCK_TRY(sale::prepare(session,
                                "UPDATE sale_stock SET granted = :after, version = version + 1 "
@@ -228,7 +227,7 @@ bool ClaimHandler::read_held(Work& work, Tx& tx) const {
     }
     const auto rows = tx.run_many(read_held_, work.values);
     if (!rows) return false;
-    // Rows come in the order that was asked in; who has nothing has none.
+    // A row for each grant, in the order that was asked in; who has nothing has none.
     std::size_t at = 0;
     for (std::size_t row = 0; row < rows->table.rows(); ++row) {
         while (at < work.held.size() &&
@@ -237,7 +236,7 @@ bool ClaimHandler::read_held(Work& work, Tx& tx) const {
             ++at;
         }
         if (at == work.held.size()) break;
-        work.held[at].units = static_cast<std::uint64_t>(rows->table.integer(row, 2));
+        work.held[at].units += static_cast<std::uint64_t>(rows->table.integer(row, 2));
     }
     return true;
 }

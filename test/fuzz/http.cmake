@@ -1,2 +1,0 @@
-penstock_fuzzer(fuzz_http_request SOURCES http_request_fuzzer.cc LINKS penstock_http)
-penstock_fuzzer(fuzz_command_json SOURCES command_json_fuzzer.cc LINKS penstock_http penstock_sale)

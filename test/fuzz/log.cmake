@@ -1,3 +1,0 @@
-penstock_fuzzer(fuzz_log_batch SOURCES log_batch_fuzzer.cc LINKS penstock_log_file)
-penstock_fuzzer(fuzz_log_recovery SOURCES log_recovery_fuzzer.cc
-  LINKS penstock_log_file penstock_trace_files)
