@@ -118,6 +118,7 @@ public:
     void admission(Admission admission, std::size_t count) noexcept override {
         metrics_.admission(admission, count);
     }
+    void disk_free(std::uint64_t bytes) noexcept override { metrics_.disk_free(bytes); }
     void say(Level level, std::string_view text) noexcept override {
         static constexpr spdlog::level::level_enum kLevels[] = {
             spdlog::level::debug, spdlog::level::info, spdlog::level::warn, spdlog::level::err};

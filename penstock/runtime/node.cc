@@ -233,6 +233,7 @@ void LineNode::watch_space() {
     if (options_.data_directory.empty() || !ready_ || stopping_ || failed_) return;
     const auto free_bytes = env_.files.free_bytes(options_.data_directory);
     if (!free_bytes) return;
+    observer_.disk_free(*free_bytes);
     const bool low = *free_bytes < options_.low_water_bytes;
     if (low == low_on_space_) return;
     low_on_space_ = low;

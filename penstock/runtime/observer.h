@@ -22,6 +22,8 @@ public:
     virtual ~RuntimeObserver() = default;
     virtual void batch(const Batch&) noexcept {}
     virtual void admission(Admission, std::size_t /*count*/) noexcept {}
+    /// Bytes that the disk under the data directory has left, looked at a few times a second.
+    virtual void disk_free(std::uint64_t /*bytes*/) noexcept {}
     virtual void say(Level, std::string_view /*text*/) noexcept {}
     /// Nothing is decided any more (fenced, damaged, refused by the store). Damage: stay, so that
     /// it can be looked at; /readyz tells. Anything else: end the process.

@@ -126,16 +126,34 @@ void LineRequester::admit(const Submission& submission, Waiter waiter, Outbox& o
     if (destination == destinations_.end()) {
         return answer(error(Code::not_found, "no handler is registered for this command type"));
     }
-    if (slots_.size() - free_.size() >= options_.max_in_line) {
+    const std::size_t ahead = slots_.size() - free_.size();
+    if (ahead >= options_.max_in_line) {
         return answer(error(Code::overloaded, "too many commands wait in line; try again later"));
     }
-    const SlotIndex index = take_slot(submission, body, *destination);
+    const TopicPartition at{TopicId(destination->route.topic),
+                            partition_of_key(as_bytes(command.key), destination->partitions)};
+    if (submission.patience && time_of(ahead, at) > *submission.patience) {
+        return answer(error(Code::overloaded,
+                            "the line is longer than callers wait; try again later, or ask for an "
+                            "asynchronous answer"));
+    }
+    const SlotIndex index = take_slot(submission, body, *destination, at);
     slots_[index].waiters.push_back(waiter);
     taken.push_back(index);
 }
 
+/// How long so many commands take at the partition's present pace.
+std::chrono::milliseconds LineRequester::time_of(std::uint64_t commands,
+                                                 const TopicPartition& at) const {
+    double rate = progress_.rate(at);
+    if (rate <= 0) rate = kGuessedRate;
+    return std::chrono::milliseconds(
+        static_cast<std::int64_t>(static_cast<double>(commands) * 1000 / rate));
+}
+
 LineRequester::SlotIndex LineRequester::take_slot(const Submission& submission, const Hash128& body,
-                                                  const Destination& destination) {
+                                                  const Destination& destination,
+                                                  const TopicPartition& at) {
     if (free_.empty()) {
         free_.push_back(static_cast<SlotIndex>(slots_.size()));
         slots_.emplace_back();
@@ -168,8 +186,7 @@ LineRequester::SlotIndex LineRequester::take_slot(const Submission& submission, 
     slot.command.data = as_bytes(copy(as_text(from.data)));
     slot.command.traceparent = copy(from.traceparent);
     slot.command.layout = destination.layout;
-    slot.at = {TopicId(destination.route.topic),
-               partition_of_key(as_bytes(slot.command.key), destination.partitions)};
+    slot.at = at;
     by_id_.emplace(from.id, index);
     return index;
 }
@@ -396,10 +413,7 @@ std::optional<InLine> LineRequester::in_line(const Uuid& id) {
     if (!place.offset) return place;
     const std::uint64_t next = progress_.next(place.at).value();
     place.place = place.offset->value() > next ? place.offset->value() - next : 0;
-    double rate = progress_.rate(place.at);
-    if (rate <= 0) rate = kGuessedRate;
-    place.estimated_wait = std::chrono::milliseconds(
-        static_cast<std::int64_t>(static_cast<double>(place.place + 1) * 1000 / rate));
+    place.estimated_wait = time_of(place.place + 1, place.at);
     return place;
 }
 

@@ -90,7 +90,8 @@ private:
     void admit(const Submission& submission, Waiter waiter, Outbox& out,
                std::vector<SlotIndex>& taken) REQUIRES(mutex_);
     SlotIndex take_slot(const Submission& submission, const Hash128& body,
-                        const Destination& destination) REQUIRES(mutex_);
+                        const Destination& destination, const TopicPartition& at) REQUIRES(mutex_);
+    std::chrono::milliseconds time_of(std::uint64_t commands, const TopicPartition& at) const;
     void free_slot(SlotIndex index) REQUIRES(mutex_);
     Slot* slot_of(std::uint64_t tag) REQUIRES(mutex_);
     static std::uint64_t tag_of(SlotIndex index, const Slot& slot);

@@ -55,6 +55,8 @@ struct InLine {
 struct Submission {
     Command command;  ///< id, id_text, type, target, key, data, requested_at, deadline, traceparent
     bool fresh_id = false;  ///< the id was just made by us: nothing can be known of it
+    /// Refused as overloaded where the line ahead would take longer; none: any place will do.
+    std::optional<std::chrono::milliseconds> patience;
 };
 
 /// Asks the gate, writes to the log, remembers who waits, answers. Threads: any.

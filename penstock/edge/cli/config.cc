@@ -234,6 +234,22 @@ std::string variable_of(const Key& key) {
     return name;
 }
 
+/// Null: the variable names no setting.
+const Key* key_of(const std::string& variable) {
+    const auto found = std::find_if(keys().begin(), keys().end(),
+                                    [&](const Key& k) { return variable_of(k) == variable; });
+    return found == keys().end() ? nullptr : &*found;
+}
+
+std::string nearest_variable(const std::string& variable) {
+    const auto nearest =
+        std::min_element(keys().begin(), keys().end(), [&](const Key& a, const Key& b) {
+            return edit_distance(variable_of(a), variable) <
+                   edit_distance(variable_of(b), variable);
+        });
+    return variable_of(*nearest);
+}
+
 }  // namespace
 
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
@@ -289,18 +305,12 @@ Result<Settings> parse_settings(std::string_view toml, const std::string& name,
             fmt::format("{}:{}: {}", name, failure.source().begin.line, failure.description()));
     }
     for (const auto& [variable, value] : environment) {
-        const auto key = std::find_if(keys().begin(), keys().end(),
-                                      [&](const Key& k) { return variable_of(k) == variable; });
-        if (key == keys().end()) {
-            const auto nearest =
-                std::min_element(keys().begin(), keys().end(), [&](const Key& a, const Key& b) {
-                    return edit_distance(variable_of(a), variable) <
-                           edit_distance(variable_of(b), variable);
-                });
+        const Key* key = key_of(variable);
+        if (key == nullptr) {
             return wrong(
                 fmt::format("the environment variable {} names no setting; the nearest "
                             "is {}",
-                            variable, variable_of(*nearest)));
+                            variable, nearest_variable(variable)));
         }
         PENSTOCK_TRY(take(settings, "environment " + variable, key->name, Given(value)));
     }

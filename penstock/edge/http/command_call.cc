@@ -58,6 +58,10 @@ private:
         out.command.deadline = command.deadline;
         out.command.traceparent = options_.traceparent;
         out.fresh_id = command.id.fresh;
+        // Who says how he wants to wait knows that his answer may come later.
+        if (!options_.preference.respond_async && !options_.preference.wait) {
+            out.patience = context_.limits().wait;
+        }
         return out;
     }
 

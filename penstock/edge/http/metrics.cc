@@ -160,7 +160,7 @@ void Metrics::log_bytes(std::string_view topic, std::uint64_t bytes) {
     families_->log_bytes.Add({{"topic", std::string(topic)}}).Set(static_cast<double>(bytes));
 }
 
-void Metrics::disk_free(std::uint64_t bytes) {
+void Metrics::disk_free(std::uint64_t bytes) noexcept {
     families_->disk_free.Set(static_cast<double>(bytes));
 }
 

@@ -26,12 +26,12 @@ public:
 
     void batch(const Batch& batch) noexcept override;
     void admission(Admission admission, std::size_t count) noexcept override;
+    void disk_free(std::uint64_t bytes) noexcept override;
 
     /// One sync of a log file, for the log's own hook.
     void log_synced(std::size_t records, std::size_t bytes, std::chrono::nanoseconds took) noexcept;
     void lag(const TopicPartition& at, std::uint64_t records);
     void log_bytes(std::string_view topic, std::uint64_t bytes);
-    void disk_free(std::uint64_t bytes);
     void max_rows_per_s(std::uint32_t rows);
     void ready(bool ready);
 
