@@ -19,7 +19,8 @@ namespace penstock {
 
 using StatementId = StrongId<std::uint32_t, struct StatementTag>;
 
-/// A borrowed SQL value: null, integer, real, text (UTF-8) or blob.
+/// A borrowed SQL value: null, integer, real, text (UTF-8) or blob. Text with a zero byte is stored
+/// whole or refused (invalid), as the engine can.
 using Value = std::variant<std::monostate, std::int64_t, double, std::string_view, Bytes>;
 
 /// One row's values in the order of the names' first appearance in the statement's text.
@@ -82,8 +83,8 @@ enum class Role : std::uint8_t {
 
 /// One connection. Threads: one; blocks. READ COMMITTED or stricter. Exactly one open transaction
 /// between begin() and commit()/rollback(); run() outside one is a bug of ours.
-/// Every error says in `lost` how much it took: the statement (go on), the transaction (roll back,
-/// run again), the session (reconnect).
+/// Every error says in `lost` how much it took: the statement (go on; where a savepoint stands,
+/// roll back to it first), the transaction (roll back, run again), the session (reconnect).
 class Session {
 public:
     virtual ~Session() = default;
@@ -104,6 +105,9 @@ public:
     virtual Result<void> commit() = 0;
     virtual void rollback() noexcept = 0;
     virtual Result<void> reconnect() = 0;  ///< after Lost::session
+    /// Names the connection of now to Store::end_session() of any process; empty if there is no
+    /// server.
+    virtual std::string server_id() const { return {}; }
 };
 
 /// run() of a single call.
@@ -145,6 +149,12 @@ public:
     virtual Result<std::unique_ptr<Session>> open(Role, const SessionLimits&) = 0;
     /// How many owner sessions write side by side without standing in each other's way.
     virtual std::uint32_t writers() const = 0;
+    /// Ends the connection that had this server_id(), so that what a stopped owner holds open does
+    /// not block its successor. Ok if it is gone already; its locks go soon after, not before.
+    virtual Result<void> end_session(std::string_view server_id) {
+        (void)server_id;
+        return {};
+    }
 };
 
 }  // namespace penstock

@@ -86,7 +86,7 @@ std::int64_t StoreContract::count(Session& session) {
 
 TEST_P(StoreContract, EveryTypeComesBackAsItWasGiven) {
     const auto owner = session();
-    const std::string text("text with \0 and ü", 18);
+    const std::string text = "text with ü";
     const std::string blob("\0\xff\x01", 3);
     ASSERT_TRUE(owner->begin());
     run(*owner, "INSERT INTO items (id, t, b, r, n) VALUES (:id, :t, :b, :r, :n)",
@@ -107,6 +107,30 @@ TEST_P(StoreContract, EveryTypeComesBackAsItWasGiven) {
     EXPECT_EQ(as_text(table.blob(1, 2)), blob);
     EXPECT_EQ(table.real(1, 3), 2.5);
     EXPECT_EQ(table.integer(1, 4), std::int64_t{1} << 62);
+    owner->rollback();
+}
+
+TEST_P(StoreContract, TextWithAZeroByteIsKeptWholeOrRefusedAlone) {
+    const std::string text("a\0b", 3);
+    const auto owner = session();
+    const StatementId insert = prepared(*owner, "INSERT INTO items (id, t) VALUES (:id, :t)");
+    ASSERT_TRUE(owner->begin());
+    run(*owner, kInsert, {std::int64_t{1}, std::int64_t{1}});
+    const Value row[] = {std::int64_t{2}, std::string_view(text)};
+    for (const bool many : {false, true}) {
+        const auto put = many ? owner->run_many(insert, row) : run_one(*owner, insert, row);
+        EXPECT_EQ(put.ok(), GetParam().zero_in_text);
+        if (put) {
+            EXPECT_EQ(run(*owner, "SELECT t FROM items WHERE id = 2").table.text(0, 0), text);
+            run(*owner, "DELETE FROM items WHERE id = 2");
+        } else {
+            EXPECT_EQ(put.error().code, Code::invalid) << put.error().text;
+            EXPECT_EQ(put.error().lost, Lost::statement);
+        }
+    }
+    ASSERT_TRUE(owner->commit());
+    ASSERT_TRUE(owner->begin());
+    EXPECT_EQ(count(*owner), 1);
     owner->rollback();
 }
 
@@ -158,6 +182,78 @@ TEST_P(StoreContract, RunManyTakesRowsInOrderAndSumsMatched) {
     EXPECT_EQ(found->table.integer(0, 0), 3);
     EXPECT_EQ(found->table.integer(1, 1), 2);
     ASSERT_TRUE(owner->commit());
+}
+
+TEST_P(StoreContract, RunManyInsertsOrDoesNothingRowByRow) {
+    const auto owner = session();
+    put(*owner, 2, 7);
+    const Value rows[] = {std::int64_t{1}, std::int64_t{1}, std::int64_t{2}, std::int64_t{2},
+                          std::int64_t{1}, std::int64_t{3}, std::int64_t{3}, std::monostate{}};
+    const std::string sql = store_->dialect().insert_or_nothing("items", "id, n", "id");
+    ASSERT_TRUE(owner->begin());
+    const auto inserted = owner->run_many(prepared(*owner, sql), rows);
+    ASSERT_TRUE(inserted) << inserted.error().text;
+    EXPECT_EQ(inserted->matched, 2u);
+    const Table table = run(*owner, "SELECT n FROM items ORDER BY id").table;
+    ASSERT_EQ(table.rows(), 3u);
+    EXPECT_EQ(table.integer(0, 0), 1);
+    EXPECT_EQ(table.integer(1, 0), 7);
+    EXPECT_TRUE(table.is_null(2, 0));
+    owner->rollback();
+}
+
+TEST_P(StoreContract, RunManyShowsEachRowWhatThoseBeforeItDid) {
+    const auto owner = session();
+    put(*owner, 1, 1);
+    const Value rows[] = {std::int64_t{1}, std::int64_t{1}, std::int64_t{1},
+                          std::int64_t{2}, std::int64_t{1}, std::int64_t{4}};
+    ASSERT_TRUE(owner->begin());
+    const auto updated = owner->run_many(
+        prepared(*owner, "UPDATE items SET n = n * 2 WHERE id = :id AND n = :n"), rows);
+    ASSERT_TRUE(updated) << updated.error().text;
+    EXPECT_EQ(updated->matched, 3u);
+    EXPECT_EQ(run(*owner, "SELECT n FROM items").table.integer(0, 0), 8);
+    const auto none = owner->run_many(prepared(*owner, kInsert), {});
+    ASSERT_TRUE(none) << none.error().text;
+    EXPECT_EQ(none->matched, 0u);
+    owner->rollback();
+}
+
+TEST_P(StoreContract, RunManyThatFailsLeavesNothingBehind) {
+    const auto owner = session();
+    put(*owner, 2, 1);
+    const Value rows[] = {std::int64_t{1}, std::int64_t{1}, std::int64_t{2}, std::int64_t{1}};
+    ASSERT_TRUE(owner->begin());
+    const auto clash = owner->run_many(prepared(*owner, kInsert), rows);
+    ASSERT_FALSE(clash);
+    EXPECT_EQ(clash.error().code, Code::constraint) << clash.error().text;
+    owner->rollback();
+    ASSERT_TRUE(owner->begin());
+    EXPECT_EQ(count(*owner), 1);
+    owner->rollback();
+}
+
+TEST_P(StoreContract, WhatAnErrorTookIsNotCommitted) {
+    const auto owner = session();
+    ASSERT_TRUE(owner->begin());
+    run(*owner, kInsert, {std::int64_t{1}, std::int64_t{1}});
+    const Error failure = error_of(*owner, kInsert, {std::int64_t{1}, std::int64_t{1}});
+    const bool lost = failure.lost != Lost::statement;
+    if (lost) {
+        const Value row[] = {std::int64_t{2}, std::int64_t{1}};
+        const auto after = run_one(*owner, prepared(*owner, kInsert), row);
+        ASSERT_FALSE(after);
+        EXPECT_EQ(after.error().lost, Lost::transaction) << after.error().text;
+    }
+    const auto done = owner->commit();
+    EXPECT_EQ(done.ok(), !lost);
+    if (!done) {
+        EXPECT_EQ(done.error().effect, Effect::none) << done.error().text;
+        owner->rollback();
+    }
+    ASSERT_TRUE(owner->begin());
+    EXPECT_EQ(count(*owner), lost ? 0 : 1);
+    owner->rollback();
 }
 
 TEST_P(StoreContract, RunStopsAfterAFailure) {
@@ -263,6 +359,50 @@ TEST_P(StoreContract, TwoOwnersOfOneRowDoNotBothWrite) {
     ASSERT_TRUE(first->begin());
     EXPECT_EQ(run(*first, "SELECT n FROM items").table.integer(0, 0), 12);
     first->rollback();
+}
+
+TEST_P(StoreContract, AnIdleTransactionIsEndedWhereAServerWatches) {
+    if (!GetParam().ends_idle_transactions) return;
+    const auto other = session();
+    put(*other, 1, 1);
+    SessionLimits short_idle;
+    short_idle.idle_transaction = 1000ms;
+    const auto stopped = session(Role::owner, short_idle);
+    ASSERT_TRUE(stopped->begin());
+    run(*stopped, kUpdate, {std::int64_t{2}, std::int64_t{1}});
+    ASSERT_TRUE(other->begin());
+    run(*other, kUpdate, {std::int64_t{3}, std::int64_t{1}});  // waits until the server has acted
+    ASSERT_TRUE(other->commit());
+    const Error failure = error_of(*stopped, kUpdate, {std::int64_t{4}, std::int64_t{1}});
+    EXPECT_EQ(failure.lost, Lost::session) << failure.text;
+    const auto late = stopped->commit();
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().lost, Lost::session) << late.error().text;
+    ASSERT_TRUE(stopped->reconnect());
+    ASSERT_TRUE(stopped->begin());
+    EXPECT_EQ(run(*stopped, "SELECT n FROM items").table.integer(0, 0), 3);
+    stopped->rollback();
+}
+
+TEST_P(StoreContract, AStoppedOwnersSessionCanBeEndedByAnotherProcess) {
+    const auto stopped = session();
+    put(*stopped, 1, 1);
+    const std::string id = stopped->server_id();
+    EXPECT_TRUE(store_->end_session(id + "0"));  // not this one
+    ASSERT_TRUE(stopped->begin());
+    run(*stopped, kUpdate, {std::int64_t{2}, std::int64_t{1}});
+    const auto ended = store_->end_session(id);
+    ASSERT_TRUE(ended) << ended.error().text;
+    if (id.empty()) return;  // no server
+    const auto successor = session();
+    ASSERT_TRUE(successor->begin());
+    run(*successor, kUpdate, {std::int64_t{3}, std::int64_t{1}});
+    ASSERT_TRUE(successor->commit());
+    EXPECT_EQ(error_of(*stopped, kUpdate, {std::int64_t{4}, std::int64_t{1}}).lost, Lost::session);
+    ASSERT_TRUE(stopped->reconnect());
+    EXPECT_NE(stopped->server_id(), id);
+    ASSERT_TRUE(store_->end_session(id));  // gone already
+    put(*stopped, 2, 1);
 }
 
 TEST_P(StoreContract, RefusesWhatIsNotForRows) {

@@ -26,6 +26,7 @@ struct StoreAdapter {
     std::string name;
     std::function<std::unique_ptr<StoreSubject>()> make;
     bool ends_idle_transactions = false;  ///< a server that watches them
+    bool zero_in_text = true;             ///< false: refused, as invalid
 };
 
 void PrintTo(const StoreAdapter& adapter, std::ostream* out);
