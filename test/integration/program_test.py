@@ -9,6 +9,7 @@ import os
 import pathlib
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -124,6 +125,67 @@ class Program(unittest.TestCase):
         done = run("log", "inspect", "--data", self.data, "--output", "json")
         self.assertEqual(done.returncode, 65)
         self.assertFalse(json.loads(done.stdout)["sound"])
+
+    def test_what_a_later_version_left_is_78(self):
+        self.assertEqual(self.serve().end(), 0)
+        with sqlite3.connect(self.data + "/penstock.db") as database:
+            database.execute("UPDATE penstock_schema SET version = 99 WHERE component = 'sale'")
+        database.close()
+        self.refused(78, "99", "serve", "--data", self.data, "--listen", "127.0.0.1:0")
+        pathlib.Path(self.data, "penstock-data").write_text("penstock data directory, version 9\n")
+        self.refused(78, "version 9", "serve", "--data", self.data, "--listen", "127.0.0.1:0")
+
+    def test_a_disk_that_takes_nothing_is_74(self):
+        # A disk of our own, full or read-only, in a mount namespace of our own.
+        for options, part in (("size=2m", "space"), ("ro", "--data")):
+            shell = f'mount -t tmpfs -o {options} disk "$1" && exec "$0" serve --listen ' \
+                    '127.0.0.1:0 --data "$1/data"'
+            unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+            done = subprocess.run([*unshare, "sh", "-c", shell, PENSTOCK, self.scratch.name],
+                                  capture_output=True, text=True, timeout=PATIENCE_S)
+            self.assertEqual(done.returncode, 74, done.stderr)
+            self.assertIn(part, done.stderr)
+
+    def test_without_a_database_the_log_makes_it_again(self):
+        server = self.serve()
+        server.call("PUT", "/v1/campaigns/c", '{"quantity": 2}')
+        answers = {}
+        for name in ("a", "b", "c"):
+            answers[name] = server.call("POST", "/v1/campaigns/c/claims",
+                                        json.dumps({"user_id": name}), **{"Idempotency-Key": name})
+        self.assertEqual(server.end(), 0)
+        for file in pathlib.Path(self.data).glob("penstock.db*"):
+            file.unlink()
+        again = self.serve()
+        for name in ("a", "b"):
+            self.assertEqual(again.call("GET", f"/v1/claims/{name}"), (200, answers[name][1]))
+        self.assertEqual(again.call("GET", "/v1/campaigns/c")[0], 200)
+        self.assertEqual(again.end(), 0)
+        self.assertEqual(run("verify", "--data", self.data).returncode, 0)
+
+    def test_without_a_database_an_outcome_that_hung_on_the_clock_is_65(self):
+        server = self.serve()
+        server.call("PUT", "/v1/campaigns/c", '{"quantity": 2}')
+        server.call("POST", "/v1/campaigns/c/claims",
+                    '{"user_id": "a", "deadline": "2100-01-01T00:00:00Z"}')
+        self.assertEqual(server.end(), 0)
+        for file in pathlib.Path(self.data).glob("penstock.db*"):
+            file.unlink()
+        self.refused(65, "deadline", "serve", "--data", self.data, "--listen", "127.0.0.1:0")
+
+    def test_logs_have_levels_and_a_json_form(self):
+        done = run("serve", "--data", self.data, "--listen", "127.0.0.1:0", "--config", "/nowhere")
+        self.assertEqual(done.returncode, 78, done.stderr)
+        server = subprocess.Popen(
+            [PENSTOCK, "serve", "--data", self.data, "--listen", "127.0.0.1:0", "--output", "json"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "PENSTOCK_LOGGING_FORMAT": "json"})
+        self.addCleanup(server.kill)
+        self.assertIn("url", json.loads(server.stdout.readline()))
+        said = json.loads(server.stderr.readline())
+        self.assertIn(said["level"], ("info", "warning"))
+        server.terminate()
+        server.communicate(timeout=PATIENCE_S)
 
     def test_the_same_id_gets_the_same_answer_after_kill_and_restart(self):
         server = self.serve()
