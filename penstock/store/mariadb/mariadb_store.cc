@@ -1,0 +1,40 @@
+#include "penstock/store/mariadb/mariadb_store.h"
+
+#include "penstock/store/mariadb/connection.h"
+#include "penstock/store/mariadb/mariadb_session.h"
+#include "penstock/store/mariadb/schema.h"
+#include "penstock/store/mariadb/settings.h"
+
+namespace penstock {
+
+MariadbStore::MariadbStore(MariadbOptions options, mariadb::Endpoint endpoint)
+    : options_(std::move(options)), endpoint_(std::move(endpoint)) {}
+
+// The library waits in the kernel and needs nothing of the Env; every store is opened alike.
+Result<std::unique_ptr<MariadbStore>> MariadbStore::open(Env&, MariadbOptions options) {
+    // The library's own start is not safe from two threads.
+    static const int failed = mysql_library_init(0, nullptr, nullptr);
+    if (failed != 0) return error(Code::io, "the MariaDB client library does not start");
+    PENSTOCK_CHECK(options.writers > 0);
+    auto endpoint = mariadb::parse_url(options.url);
+    if (!endpoint) return endpoint.error();
+    std::unique_ptr<MariadbStore> store(new MariadbStore(std::move(options), *std::move(endpoint)));
+    mariadb::Connection probe(store->options_, store->endpoint_, {});
+    PENSTOCK_TRY(probe.open(Role::reader));
+    return store;
+}
+
+Result<void> MariadbStore::prepare_schema(std::span<const Migration> migrations) {
+    mariadb::Connection connection(options_, endpoint_, {});
+    PENSTOCK_TRY(connection.open(Role::owner));
+    if (!options_.accept_data_loss) PENSTOCK_TRY(mariadb::check_settings(connection));
+    return mariadb::migrate(connection, endpoint_, migrations);
+}
+
+Result<std::unique_ptr<Session>> MariadbStore::open(Role role, const SessionLimits& limits) {
+    auto session = std::make_unique<mariadb::MariadbSession>(options_, endpoint_, role, limits);
+    PENSTOCK_TRY(session->open());
+    return std::unique_ptr<Session>(std::move(session));
+}
+
+}  // namespace penstock

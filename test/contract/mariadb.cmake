@@ -1,0 +1,2 @@
+penstock_test(store_contract_mariadb_test SOURCES store_contract.cc store_mariadb_adapters.cc
+  LINKS penstock_store_mariadb penstock_engines LABELS engines)
