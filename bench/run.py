@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every bench program and prints a table; the JSON lines go to a file.
 
-Usage: run.py --build DIR [--small] [--runs N] [--json FILE] [--only log,gate,store,runtime,http,demo]
+Usage: run.py --build DIR [--small] [--runs N] [--json FILE] [--only log,gate,store,runtime,http,restart,demo]
 """
 
 import argparse
@@ -13,6 +13,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+
+import restart
 
 
 def commands(build: pathlib.Path, source: pathlib.Path, scratch: str) -> dict[str, list[str]]:
@@ -54,6 +56,17 @@ def run_demo(build: pathlib.Path, runs: int, small: bool) -> list[dict]:
              "seconds": statistics.median(seconds), "resident_mib": statistics.median(resident)}]
 
 
+def run_restart(build: pathlib.Path, scratch: str, runs: int, small: bool) -> list[dict]:
+    print("== restart", file=sys.stderr, flush=True)
+    program = build / "penstock"
+    claims, old = (2_000, 100_000) if small else (300_000, 10_000_000)
+    rates = [restart.apply_rate(program, scratch, claims) for _ in range(runs)]
+    return [{"part": "restart", "figure": "apply_claims_per_s", "runs": runs, "claims": claims,
+             "median": round(statistics.median(rates))},
+            {"part": "restart", "figure": "memory_with_closed_claims", "claims": old,
+             "resident_mib": round(restart.memory_with_closed(program, scratch, old))}]
+
+
 def print_table(rows: list[dict]) -> None:
     print("| part | figure | values |\n| --- | --- | --- |")
     for row in rows:
@@ -78,6 +91,8 @@ def main() -> int:
         for name, command in commands(build, pathlib.Path(__file__).parent.parent, scratch).items():
             if not wanted or name in wanted:
                 rows += run_program(name, command + extra)
+        if not wanted or "restart" in wanted:
+            rows += run_restart(build, scratch, 1 if given.small else given.runs, given.small)
     if not wanted or "demo" in wanted:
         rows += run_demo(build, 1 if given.small else given.runs, given.small)
     print_table(rows)
