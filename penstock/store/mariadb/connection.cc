@@ -228,4 +228,20 @@ std::string Connection::quoted(std::string_view text) const {
     return "'" + escaped + "'";
 }
 
+Result<void> Connection::take_name(const std::string& name) {
+    const auto taken = query_text(fmt::format("SELECT GET_LOCK({}, 0)", quoted(name)));
+    if (!taken) return taken.error();
+    if (*taken == "1") return {};
+    return error(Code::io, "the server does not give a lock that nobody can hold");
+}
+
+Result<void> Connection::end_named(std::string_view name) {
+    const auto holder = query_text(fmt::format("SELECT IS_USED_LOCK({})", quoted(name)));
+    if (!holder) return holder.error();
+    if (holder->empty()) return {};
+    auto ended = execute("KILL CONNECTION " + *holder);
+    if (!ended && last_number() == ER_NO_SUCH_THREAD) return {};
+    return ended;
+}
+
 }  // namespace penstock::mariadb

@@ -60,6 +60,12 @@ public:
     unsigned last_number() const { return mysql_errno(connection_.get()); }
     std::string quoted(std::string_view text) const;  ///< 'text' for SQL of ours
 
+    /// Takes a name that no other connection ever had, nor one of the server before a restart (its
+    /// own numbers begin anew there): a lock that is held as long as the connection lives.
+    Result<void> take_name(const std::string& name);
+    /// Ends the connection with this name; ok if there is none.
+    Result<void> end_named(std::string_view name);
+
 private:
     Result<void> connect();
     Error cannot_connect() const;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "penstock/base/uuid.h"
+
 namespace penstock::mariadb {
 namespace {
 
@@ -49,12 +51,15 @@ std::optional<std::uint64_t> number_after(std::string_view info, std::string_vie
 
 }  // namespace
 
-MariadbSession::MariadbSession(const MariadbOptions& options, const Endpoint& endpoint, Role role,
-                               const SessionLimits& limits)
-    : role_(role), connection_(options, endpoint, limits) {}
+MariadbSession::MariadbSession(const MariadbOptions& options, const Endpoint& endpoint, Env& env,
+                               Role role, const SessionLimits& limits)
+    : env_(env), role_(role), connection_(options, endpoint, limits) {}
 
 Result<void> MariadbSession::open() {
-    return connection_.open(role_);
+    PENSTOCK_TRY(connection_.open(role_));
+    if (role_ == Role::reader) return {};
+    name_ = "penstock " + format_uuid(make_uuid_v7(env_.clock.wall(), env_.random));
+    return connection_.take_name(name_);
 }
 
 Error MariadbSession::closed() const {
@@ -335,7 +340,7 @@ Result<void> MariadbSession::reconnect() {
         prepared.lookups.clear();
     }
     const auto again = [this]() -> Result<void> {
-        PENSTOCK_TRY(connection_.open(role_));
+        PENSTOCK_TRY(open());
         for (Prepared& prepared : prepared_) PENSTOCK_TRY(compile(prepared));
         return {};
     };

@@ -18,7 +18,7 @@ namespace penstock::mariadb {
 /// binding), of a Lookup one for kWidest; other statements make a trip for each row. Threads: one.
 class MariadbSession final : public Session {
 public:
-    MariadbSession(const MariadbOptions& options, const Endpoint& endpoint, Role role,
+    MariadbSession(const MariadbOptions& options, const Endpoint& endpoint, Env& env, Role role,
                    const SessionLimits& limits);
     Result<void> open();
 
@@ -31,6 +31,7 @@ public:
     Result<void> commit() override;
     void rollback() noexcept override;
     Result<void> reconnect() override;
+    std::string server_id() const override { return name_; }
 
 private:
     /// How `matched` is read from what the server says.
@@ -65,8 +66,10 @@ private:
     Result<bool> look_up_piece(Prepared& prepared, std::span<const Value> rows, Table& into);
     Result<MYSQL_STMT*> lookup_statement(Prepared& prepared, std::size_t rows);
 
+    Env& env_;
     const Role role_;
     Connection connection_;
+    std::string name_;     // of an owner's connection of now
     bool open_ = false;    // between begin() and commit() or rollback()
     bool broken_ = false;  // an error took the transaction
     bool savepoint_ = false;

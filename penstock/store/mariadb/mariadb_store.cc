@@ -7,18 +7,18 @@
 
 namespace penstock {
 
-MariadbStore::MariadbStore(MariadbOptions options, mariadb::Endpoint endpoint)
-    : options_(std::move(options)), endpoint_(std::move(endpoint)) {}
+MariadbStore::MariadbStore(Env& env, MariadbOptions options, mariadb::Endpoint endpoint)
+    : env_(env), options_(std::move(options)), endpoint_(std::move(endpoint)) {}
 
-// The library waits in the kernel and needs nothing of the Env; every store is opened alike.
-Result<std::unique_ptr<MariadbStore>> MariadbStore::open(Env&, MariadbOptions options) {
+Result<std::unique_ptr<MariadbStore>> MariadbStore::open(Env& env, MariadbOptions options) {
     // The library's own start is not safe from two threads.
     static const int failed = mysql_library_init(0, nullptr, nullptr);
     if (failed != 0) return error(Code::io, "the MariaDB client library does not start");
     PENSTOCK_CHECK(options.writers > 0);
     auto endpoint = mariadb::parse_url(options.url);
     if (!endpoint) return endpoint.error();
-    std::unique_ptr<MariadbStore> store(new MariadbStore(std::move(options), *std::move(endpoint)));
+    std::unique_ptr<MariadbStore> store(
+        new MariadbStore(env, std::move(options), *std::move(endpoint)));
     mariadb::Connection probe(store->options_, store->endpoint_, {});
     PENSTOCK_TRY(probe.open(Role::reader));
     return store;
@@ -32,9 +32,17 @@ Result<void> MariadbStore::prepare_schema(std::span<const Migration> migrations)
 }
 
 Result<std::unique_ptr<Session>> MariadbStore::open(Role role, const SessionLimits& limits) {
-    auto session = std::make_unique<mariadb::MariadbSession>(options_, endpoint_, role, limits);
+    auto session =
+        std::make_unique<mariadb::MariadbSession>(options_, endpoint_, env_, role, limits);
     PENSTOCK_TRY(session->open());
     return std::unique_ptr<Session>(std::move(session));
+}
+
+Result<void> MariadbStore::end_session(std::string_view server_id) {
+    if (server_id.empty()) return {};
+    mariadb::Connection connection(options_, endpoint_, {});
+    PENSTOCK_TRY(connection.open(Role::reader));
+    return connection.end_named(server_id);
 }
 
 }  // namespace penstock

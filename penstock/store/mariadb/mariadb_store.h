@@ -45,10 +45,12 @@ public:
     Result<void> prepare_schema(std::span<const Migration> migrations) override;
     Result<std::unique_ptr<Session>> open(Role role, const SessionLimits& limits) override;
     std::uint32_t writers() const override { return options_.writers; }
+    Result<void> end_session(std::string_view server_id) override;
 
 private:
-    MariadbStore(MariadbOptions options, mariadb::Endpoint endpoint);
+    MariadbStore(Env& env, MariadbOptions options, mariadb::Endpoint endpoint);
 
+    Env& env_;
     const MariadbOptions options_;
     const mariadb::Endpoint endpoint_;
     const MariadbDialect dialect_;
