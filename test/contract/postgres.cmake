@@ -1,0 +1,2 @@
+penstock_test(store_postgres_contract_test SOURCES store_contract.cc store_postgres_adapters.cc
+  LINKS penstock_store_postgres penstock_engines LABELS engines)
