@@ -70,7 +70,7 @@ struct PartitionInfo {
     Uuid uuid;                     ///< made with the partition: another one means another history
     Offset start;                  ///< first offset that can be read
     Offset end;                    ///< one past the last durable one
-    std::uint64_t bytes;           ///< on disk
+    std::uint64_t bytes;           ///< on disk; 0: the adapter cannot tell
     std::optional<Error> stopped;  ///< damage or I/O that stopped this partition
 };
 

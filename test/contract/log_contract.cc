@@ -402,7 +402,9 @@ TEST_P(LogContract, DescribesTopicsSortedByName) {
         EXPECT_EQ(b.partitions[2].partition, PartitionId(2));
         EXPECT_EQ(b.partitions[2].start, Offset(0));
         EXPECT_EQ(b.partitions[2].end, Offset(4));
-        EXPECT_GT(b.partitions[2].bytes, 0u);
+        if (GetParam().knows_bytes) {
+            EXPECT_GT(b.partitions[2].bytes, 0u);
+        }
         EXPECT_FALSE(b.partitions[2].stopped.has_value());
         EXPECT_EQ(b.partitions[2].uuid, uuid.value_or(b.partitions[2].uuid));
         uuid = b.partitions[2].uuid;
@@ -582,7 +584,17 @@ TEST_P(LogContract, SharesAPollAmongPartitions) {
     ASSERT_TRUE(subscription->poll({}, subject.soon()));
     ASSERT_TRUE(subscription->start(kFirst, Offset(0)));
     ASSERT_TRUE(subscription->start(second, Offset(0)));
-    std::size_t of_second = 0;
+    // One record of each alone: then there is more of both at hand.
+    for (const auto& [served, other] : {std::pair(second, kFirst), std::pair(kFirst, second)}) {
+        subscription->pause(other, true);
+        subscription->pause(served, false);
+        const auto polled = subscription->poll({1, kAmple}, subject.soon());
+        ASSERT_TRUE(polled);
+        ASSERT_EQ(polled->slices.size(), 1u);
+        EXPECT_EQ(polled->slices[0].at, served);
+    }
+    subscription->pause(second, false);
+    std::size_t of_second = 1;
     for (int i = 0; i < 3; ++i) {  // far fewer polls than the first partition alone would fill
         auto polled = subscription->poll({50, kAmple}, subject.soon());
         ASSERT_TRUE(polled);
@@ -649,12 +661,22 @@ TEST_P(LogContract, TellsAFollowerThatItsOffsetIsGone) {
     for (int i = 0; i < 50; ++i) subject.append_numbers(100);
     const LogTime later = subject.env().clock.wall() + std::chrono::hours(2);
     ASSERT_GT(*subject.log().trim(kFirst, subject.end(), later), Offset(0));
-    const auto polled = subscription->poll({}, subject.soon());
+    auto polled = subscription->poll({}, subject.soon());
+    std::uint64_t next = 0;
+    while (GetParam().reads_ahead && polled && next < subject.end().value()) {
+        for (const Logged& record : records_of(*polled)) {
+            ASSERT_EQ(record.offset, Offset(next));  // nothing is skipped
+            ++next;
+        }
+        if (next < subject.end().value()) polled = subscription->poll({}, subject.soon());
+    }
+    if (next == subject.end().value()) return;  // all was at hand before
     ASSERT_FALSE(polled);
     EXPECT_EQ(polled.error().code, Code::out_of_range);
 }
 
 TEST_P(LogContract, TrimsBySizeDownToAtLeastWhatIsKept) {
+    if (!GetParam().knows_bytes) GTEST_SKIP() << "the adapter leaves retention_bytes to its server";
     Subject subject(GetParam());
     subject.create(spec_of(kTopic));
     for (int i = 0; i < 50; ++i) subject.append_numbers(100);

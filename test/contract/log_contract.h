@@ -29,6 +29,8 @@ public:
 struct LogAdapter {
     std::string name;
     std::function<std::unique_ptr<LogFixture>(std::size_t max_pending_bytes)> open;
+    bool knows_bytes = true;   ///< PartitionInfo::bytes; trim() then keeps to retention_bytes
+    bool reads_ahead = false;  ///< a subscription may hold records fetched before they were trimmed
 };
 
 class LogContract : public testing::TestWithParam<LogAdapter> {};
