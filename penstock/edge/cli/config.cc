@@ -227,6 +227,19 @@ Result<void> take_table(Settings& settings, const std::string& file, const std::
     return {};
 }
 
+/// TOML has none of them outside escapes; the parser takes their absence for granted.
+Result<void> refuse_control_characters(std::string_view toml, const std::string& name) {
+    std::size_t line = 1;
+    for (const char c : toml) {
+        if (c == '\n') ++line;
+        const auto code = static_cast<unsigned char>(c);
+        if ((code >= 0x20 && code != 0x7f) || c == '\n' || c == '\r' || c == '\t') continue;
+        return wrong(fmt::format("{}:{}: there is a control character (0x{:02x}); this is no text",
+                                 name, line, code));
+    }
+    return {};
+}
+
 /// PENSTOCK_STORE_MAX_ROWS_PER_S names store.max_rows_per_s.
 std::string variable_of(const Key& key) {
     std::string name = "PENSTOCK_" + key.name;
@@ -297,6 +310,7 @@ std::map<std::string, std::string> penstock_environment() {
 Result<Settings> parse_settings(std::string_view toml, const std::string& name,
                                 const std::map<std::string, std::string>& environment) {
     Settings settings;
+    PENSTOCK_TRY(refuse_control_characters(toml, name));
     try {
         const toml::table table = toml::parse(toml, name);
         PENSTOCK_TRY(take_table(settings, name, "", table));

@@ -72,5 +72,13 @@ TEST(Settings, DurationsAndSizes) {
     EXPECT_FALSE(parse_bytes("99999999999TiB"));
 }
 
+TEST(Settings, AFileThatIsNoTextIsRefused) {
+    using namespace std::string_view_literals;
+    const auto settings = parse_settings("data = \"d\"\n[\x0f\0x]\n"sv, "penstock.toml", {});
+    ASSERT_FALSE(settings);
+    EXPECT_EQ(settings.error().code, Code::unsafe);
+    EXPECT_NE(settings.error().text.find("penstock.toml:2: "), std::string::npos);
+}
+
 }  // namespace
 }  // namespace penstock::cli
