@@ -126,6 +126,9 @@ public:
     /// INSERT of `columns` as :column, doing nothing where `key` (comma list) exists already.
     virtual std::string insert_or_nothing(std::string_view table, std::string_view columns,
                                           std::string_view key) const = 0;
+    /// Expression: the engine's clock at this statement, in ms since the Unix epoch. Leases hang on
+    /// it.
+    virtual std::string_view now_ms() const = 0;
     /// Appended to CREATE TABLE of a table that is only reached by its primary key.
     virtual std::string_view clustered() const = 0;
 };

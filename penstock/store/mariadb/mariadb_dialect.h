@@ -16,6 +16,9 @@ public:
     /// other errors as well. A session knows the form and counts new rows only.
     std::string insert_or_nothing(std::string_view table, std::string_view columns,
                                   std::string_view key) const override;
+    std::string_view now_ms() const override {
+        return "CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)";
+    }
     std::string_view clustered() const override { return ""; }  ///< InnoDB always is
 };
 
