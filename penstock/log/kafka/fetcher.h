@@ -21,7 +21,8 @@ public:
     Result<void> start(const TopicPartition& at, Offset from);
     void stop(const TopicPartition& at);
 
-    enum class Taken { message, nothing, end };  ///< end: of the partition, for readers only
+    /// end: of the partition at the message's offset when it was fetched; for readers only.
+    enum class Taken { message, nothing, end };
     /// The next message of a started partition. out_of_range, damaged, not_found, io.
     Result<Taken> take(const TopicPartition& at, Message& message);
     /// Gives back what was taken and has no room.

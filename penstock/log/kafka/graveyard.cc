@@ -3,7 +3,7 @@
 namespace penstock::logkafka {
 namespace {
 
-constexpr std::chrono::seconds kPatience{10};
+constexpr std::chrono::seconds kPatience{5};
 
 }  // namespace
 
@@ -16,7 +16,7 @@ Graveyard::~Graveyard() {
     for (const auto& grave : graves_) {
         while (!grave->closed && env_.clock.mono() < by) closed_->wait_until(by);
         if (grave->closed) continue;
-        note(options_, "a Kafka client did not end within 10 s; it is left behind");
+        note(options_, "a Kafka client did not end within 5 s; it is left behind");
         (void)grave->digger.release();  // NOLINT: joining it would hang as well
     }
 }

@@ -15,7 +15,7 @@ namespace penstock::logkafka {
 class Graveyard {
 public:
     Graveyard(Env& env, const KafkaLogOptions& options);
-    /// Waits for all, at most 10 s; a client that hangs is left behind with its thread.
+    /// Waits for all, at most 5 s; a client that hangs is left behind with its thread.
     ~Graveyard();
 
     /// `last_words` runs on the client's side thread before it ends.

@@ -203,8 +203,10 @@ void KafkaLog::stop(MonoTime by) {
     if (producer_) producer_->stop(by);
 }
 
-void KafkaLog::fail_producer_for_test() {
-    producer_->fail_for_test();
+#if PENSTOCK_FAILPOINTS
+void KafkaLog::test_fatal_error() {
+    producer_->test_fatal_error();
 }
+#endif
 
 }  // namespace penstock

@@ -56,8 +56,9 @@ public:
     void stop(MonoTime by) override;
 
     const KafkaPeers& peers() const { return peers_; }
-    /// Of tests: the producer meets a fatal error now.
-    void fail_producer_for_test();
+#if PENSTOCK_FAILPOINTS
+    void test_fatal_error();  ///< the producer meets one now
+#endif
 
 private:
     /// Appends to one topic that wait until it was looked at.

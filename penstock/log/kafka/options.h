@@ -36,6 +36,10 @@ struct KafkaLogOptions {
     std::size_t max_pending_bytes = 16 * 1024 * 1024;  ///< per partition, not yet durable
     std::chrono::milliseconds connect_time{10'000};    ///< open() gives up after it
     KafkaLogObserver* observer = nullptr;              ///< outlives the log
+#if PENSTOCK_FAILPOINTS
+    bool test_unknown_is_none = false;  ///< tells callers that what is in doubt is not there
+    bool test_no_history = false;  ///< follows a topic that was made again as if it were the same
+#endif
 };
 
 /// Whom we talk to, for messages and `penstock version --connect`.

@@ -219,12 +219,14 @@ bool Producer::silent(const Life* life) {
     return life == nullptr || life->calls.empty();
 }
 
-void Producer::fail_for_test() {
+#if PENSTOCK_FAILPOINTS
+void Producer::test_fatal_error() {
     const MutexLock lock(mutex_);
     if (life_) {
         rd_kafka_test_fatal_error(life_->client.get(),
                                   RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "as a test asks");
     }
 }
+#endif
 
 }  // namespace penstock::logkafka

@@ -35,8 +35,9 @@ public:
     /// no answer.
     bool learn(const TopicId& topic);
     void stop(MonoTime by);
-    /// Of tests: librdkafka's own way to a fatal error.
-    void fail_for_test();
+#if PENSTOCK_FAILPOINTS
+    void test_fatal_error();  ///< librdkafka's own way to one
+#endif
 
 private:
     struct Call;

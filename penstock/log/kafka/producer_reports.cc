@@ -98,6 +98,9 @@ Result<Offset> Producer::outcome(const Life& life, const rd_kafka_message_t& mes
                         message.err == RD_KAFKA_RESP_ERR__FATAL;
     const bool never_sent = rd_kafka_message_status(&message) == RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
     failure.effect = never_sent && !purged && !life.fatal ? Effect::none : Effect::unknown;
+#if PENSTOCK_FAILPOINTS
+    if (options_.test_unknown_is_none) failure.effect = Effect::none;
+#endif
     return failure;
 }
 

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxIdle = 4;
 constexpr std::chrono::seconds kReadTime{30};
+constexpr std::chrono::seconds kLateTime{1};  ///< for records behind an end that is passed
 constexpr std::chrono::seconds kRestAfter{5};
 
 /// A haul's records with bytes of their own: librdkafka's may not outlive the consumer.
@@ -120,30 +121,36 @@ void Readers::give_back(Reader reader) {
 Result<std::unique_ptr<ReadBatch>> Readers::fill(Reader& reader, Offset end,
                                                  const ReadLimits& limits) {
     Haul haul(limits);
-    const MonoTime by = env_.clock.mono() + kReadTime;
+    MonoTime by = env_.clock.mono() + kReadTime;
+    bool may_be_all = false;
     Fetcher& fetcher = *reader.fetcher;
     while (!haul.full() && reader.next < end) {
         Message message;
         const auto taken = fetcher.take(*reader.at, message);
         if (!taken) return taken.error();
-        if (*taken == Fetcher::Taken::end) break;
-        if (*taken == Fetcher::Taken::message) {
-            const Offset offset(static_cast<std::uint64_t>(message->offset));
-            if (!haul.add(message)) {
-                fetcher.put_back(*reader.at, std::move(message));
-                break;
+        if (*taken == Fetcher::Taken::nothing) {
+            if (env_.clock.mono() >= by && (may_be_all || haul.size() > 0)) break;
+            if (env_.clock.mono() >= by) {
+                return error(Code::unreachable,
+                             fmt::format("read {}: the brokers did not answer within {} s",
+                                         text_of(*reader.at), kReadTime.count()));
             }
-            reader.next = Offset(offset.value() + 1);
+            fetcher.serve();
+            fetcher.wake().wait_until(by);
             continue;
         }
-        if (haul.size() > 0 && env_.clock.mono() >= by) break;
-        fetcher.serve();
-        if (env_.clock.mono() >= by) {
-            return error(Code::unreachable,
-                         fmt::format("read {}: the brokers did not answer within {} s",
-                                     text_of(*reader.at), kReadTime.count()));
+        const Offset offset(static_cast<std::uint64_t>(message->offset));
+        if (*taken == Fetcher::Taken::end) {
+            // Of an earlier read, or an open transaction holds back the rest.
+            reader.next = std::max(reader.next, offset);
+            may_be_all = true;
+            by = std::min(by, env_.clock.mono() + kLateTime);
+        } else if (haul.add(message)) {
+            reader.next = Offset(offset.value() + 1);
+        } else {
+            fetcher.put_back(*reader.at, std::move(message));
+            break;
         }
-        fetcher.wake().wait_until(std::min(by, env_.clock.mono() + std::chrono::seconds(1)));
     }
     haul.seal();
     return std::unique_ptr<ReadBatch>(std::make_unique<Copy>(haul.records()));

@@ -31,14 +31,14 @@ Result<std::unique_ptr<KafkaSubscription>> KafkaSubscription::open(Env& env,
     auto fetcher = Fetcher::open(env, options, graveyard, logkafka::Role::subscriber, group.group);
     if (!fetcher) return std::move(fetcher).error();
     std::unique_ptr<KafkaSubscription> subscription(
-        new KafkaSubscription(env, admin, topics, std::move(*fetcher)));
+        new KafkaSubscription(env, options, admin, topics, std::move(*fetcher)));
     for (const TopicPartition& at : group.manual) PENSTOCK_TRY(subscription->assign(at));
     return subscription;
 }
 
-KafkaSubscription::KafkaSubscription(Env& env, Admin& admin, Topics& topics,
-                                     std::unique_ptr<Fetcher> fetcher)
-    : env_(env), admin_(admin), topics_(topics), fetcher_(std::move(fetcher)) {}
+KafkaSubscription::KafkaSubscription(Env& env, const KafkaLogOptions& options, Admin& admin,
+                                     Topics& topics, std::unique_ptr<Fetcher> fetcher)
+    : env_(env), options_(options), admin_(admin), topics_(topics), fetcher_(std::move(fetcher)) {}
 
 KafkaSubscription::~KafkaSubscription() {
     for (const auto& [at, followed] : followed_) topics_.unfollow(at.topic);
@@ -112,7 +112,7 @@ bool KafkaSubscription::still_there(const TopicPartition& at, const Error& told)
     if (told.code == Code::unreachable) return true;
     if (told.code != Code::not_found) return false;
     const auto facts = topics_.ask(at.topic);
-    if (!facts) return facts.error().code != Code::not_found;
+    if (!facts) return !topics_.seen(at.topic).gone;
     return facts->front().history == followed_.at(at).history;
 }
 
@@ -120,13 +120,20 @@ bool KafkaSubscription::still_there(const TopicPartition& at, const Error& told)
 Result<void> KafkaSubscription::check_histories() {
     const MonoTime now = env_.clock.mono();
     if (now < next_check_) return {};
+#if PENSTOCK_FAILPOINTS
+    if (options_.test_no_history) return {};
+#endif
     next_check_ = now + kCheckEvery;
     for (auto& [at, followed] : followed_) {
         if (!followed.started) continue;
-        const auto history = topics_.history(at.topic);
-        if (!history || *history == followed.history) continue;
+        const auto seen = topics_.seen(at.topic);
+        const bool another = seen.history && *seen.history != followed.history;
+        if (!another && !seen.gone) continue;
         followed.started = false;
         fetcher_->stop(at);
+        if (seen.gone) {
+            return error(Code::not_found, fmt::format("topic {} was deleted", at.topic.value()));
+        }
         return error(Code::out_of_range,
                      fmt::format("topic {} was deleted and made again", at.topic.value()));
     }

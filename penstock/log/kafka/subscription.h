@@ -41,7 +41,8 @@ private:
         std::size_t count;
     };
 
-    KafkaSubscription(Env& env, Admin& admin, Topics& topics, std::unique_ptr<Fetcher> fetcher);
+    KafkaSubscription(Env& env, const KafkaLogOptions& options, Admin& admin, Topics& topics,
+                      std::unique_ptr<Fetcher> fetcher);
     Result<void> fill(Haul& haul);
     Result<void> fill_from(const TopicPartition& at, Haul& haul);
     Result<void> check_histories();
@@ -50,6 +51,7 @@ private:
     PartitionList reported_list() const;
 
     Env& env_;
+    const KafkaLogOptions options_;
     Admin& admin_;
     Topics& topics_;
     const std::unique_ptr<Fetcher> fetcher_;

@@ -6,6 +6,7 @@ namespace penstock::logkafka {
 namespace {
 
 constexpr std::chrono::seconds kFresh{5};
+constexpr std::uint32_t kSureMisses = 2;  ///< one may be a broker that has just started
 
 }  // namespace
 
@@ -15,7 +16,7 @@ Topics::Topics(Env& env, const KafkaLogOptions& options, Admin& admin)
 Result<std::vector<TopicFacts>> Topics::ask(const std::optional<TopicId>& topic) {
     auto found = admin_.facts(topic);
     if (!found) {
-        if (topic && found.error().code == Code::not_found) forget(*topic);
+        if (topic && found.error().code == Code::not_found) missed(*topic);
         return std::move(found).error();
     }
     for (const TopicFacts& facts : *found) remember(facts);
@@ -30,6 +31,15 @@ void Topics::remember(const TopicFacts& facts) {
     entry.usable = !facts.unsafe || options_.accept_data_loss;
     // The producer asks for itself at its first append, which is still to come.
     taught_.emplace(facts.spec.topic, facts.spec.partitions);
+    if (const auto found = followed_.find(facts.spec.topic); found != followed_.end()) {
+        found->second.missed = 0;
+    }
+}
+
+void Topics::missed(const TopicId& topic) {
+    const MutexLock lock(mutex_);
+    entries_.erase(topic);
+    if (const auto found = followed_.find(topic); found != followed_.end()) ++found->second.missed;
 }
 
 Result<TopicFacts> Topics::known(const TopicId& topic) {
@@ -87,27 +97,31 @@ void Topics::forget(const TopicId& topic) {
 
 void Topics::follow(const TopicId& topic) {
     const MutexLock lock(mutex_);
-    ++followed_[topic];
+    ++followed_[topic].followers;
 }
 
 void Topics::unfollow(const TopicId& topic) {
     const MutexLock lock(mutex_);
     const auto found = followed_.find(topic);
-    if (found != followed_.end() && --found->second == 0) followed_.erase(found);
+    if (found != followed_.end() && --found->second.followers == 0) followed_.erase(found);
 }
 
-std::optional<Uuid> Topics::history(const TopicId& topic) {
+Topics::Seen Topics::seen(const TopicId& topic) {
     const MutexLock lock(mutex_);
-    const auto found = entries_.find(topic);
-    if (found == entries_.end()) return std::nullopt;
-    return found->second.facts.history;
+    Seen seen;
+    if (const auto found = entries_.find(topic); found != entries_.end()) {
+        seen.history = found->second.facts.history;
+    }
+    const auto followed = followed_.find(topic);
+    seen.gone = followed != followed_.end() && followed->second.missed >= kSureMisses;
+    return seen;
 }
 
 void Topics::refresh() {
     std::vector<TopicId> topics;
     {
         const MutexLock lock(mutex_);
-        for (const auto& [topic, followers] : followed_) topics.push_back(topic);
+        for (const auto& [topic, following] : followed_) topics.push_back(topic);
     }
     // Unreachable brokers change nothing; a topic that is gone is forgotten.
     for (const TopicId& topic : topics) (void)ask(topic).ok();

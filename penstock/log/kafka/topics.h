@@ -30,8 +30,12 @@ public:
     /// The history of a topic that somebody follows is looked at again and again by refresh().
     void follow(const TopicId& topic);
     void unfollow(const TopicId& topic);
-    /// As last seen; none: not known, or the topic is gone.
-    std::optional<Uuid> history(const TopicId& topic);
+    struct Seen {
+        bool gone = false;            ///< for sure: the brokers said so twice
+        std::optional<Uuid> history;  ///< none: not known now
+    };
+    /// Of a topic that is followed, as last asked for.
+    Seen seen(const TopicId& topic);
     /// Asks for the topics that are followed. Blocks.
     void refresh();
 
@@ -42,14 +46,20 @@ private:
         bool usable = false;
     };
 
+    struct Following {
+        std::size_t followers = 0;
+        std::uint32_t missed = 0;  ///< times in a row that the topic was not there
+    };
+
     void remember(const TopicFacts& facts);
+    void missed(const TopicId& topic);
 
     Env& env_;
     const KafkaLogOptions options_;
     Admin& admin_;
     Mutex mutex_;
     std::map<TopicId, Entry> entries_ GUARDED_BY(mutex_);
-    std::map<TopicId, std::size_t> followed_ GUARDED_BY(mutex_);
+    std::map<TopicId, Following> followed_ GUARDED_BY(mutex_);
     /// Partitions that the producer knows of, also of topics that were forgotten.
     std::map<TopicId, std::uint32_t> taught_ GUARDED_BY(mutex_);
     std::set<TopicId> noted_ GUARDED_BY(mutex_);
