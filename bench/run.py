@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs every bench program and prints a table; the JSON lines go to a file.
 
-Usage: run.py --build DIR [--small] [--runs N] [--json FILE] [--only log,gate,store,runtime,http,restart,demo]
+Usage: run.py --build DIR [--small] [--runs N] [--json FILE] [--only log,gate,store,runtime,http,postgres,mariadb,
+              restart,demo]
 """
 
 import argparse
@@ -19,6 +20,9 @@ import restart
 
 def commands(build: pathlib.Path, source: pathlib.Path, scratch: str) -> dict[str, list[str]]:
     bench = build / "bench"
+    # Built only where the engines' libraries are.
+    engines = {name: [str(bench / f"{name}_bench")] for name in ("postgres", "mariadb")
+               if (bench / f"{name}_bench").exists()}
     return {
         "log": [str(bench / "log_bench"), "--dir", scratch],
         "gate": [str(bench / "gate_bench")],
@@ -26,6 +30,7 @@ def commands(build: pathlib.Path, source: pathlib.Path, scratch: str) -> dict[st
         "runtime": [str(bench / "runtime_bench")],
         "http": [str(bench / "http_bench"), "--floor", str(bench / "http_floor"), "--wrk",
                  str(source / "bench" / "wrk"), "--dir", scratch],
+        **engines,
     }
 
 

@@ -1,0 +1,45 @@
+// The sale's rows into a real PostgreSQL server, as it is durable by default.
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "bench/sql_workload.h"
+#include "penstock/store/postgres/connection.h"
+#include "penstock/store/postgres/postgres_store.h"
+#include "test/kit/engines.h"
+
+namespace penstock::bench {
+namespace {
+
+template <class T>
+T require(Result<T> result) {
+    if (result) return *std::move(result);
+    fmt::print(stderr, "postgres_bench: {}\n", result.error().text);
+    std::exit(1);
+}
+
+int run(int argc, char** argv) {
+    test::Engines engines;
+    PostgresOptions options;
+    options.url = engines.start("postgres", "postgres").url;
+    int count = 0;
+    return run_sql_bench("postgres", argc, argv, [&] {
+        const std::string name = fmt::format("bench_{}", ++count);
+        postgres::Connection connection(options, system_env());
+        if (const auto opened = connection.open(std::chrono::seconds(10)); !opened) {
+            fmt::print(stderr, "postgres_bench: {}\n", opened.error().text);
+            std::exit(1);
+        }
+        require(connection.query(("CREATE DATABASE " + name).c_str()));
+        PostgresOptions own = options;
+        own.url = options.url.substr(0, options.url.rfind('/') + 1) + name;
+        return require(PostgresStore::open(own, system_env()));
+    });
+}
+
+}  // namespace
+}  // namespace penstock::bench
+
+int main(int argc, char** argv) {
+    return penstock::bench::run(argc, argv);
+}

@@ -1,0 +1,275 @@
+#include "bench/sql_workload.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "penstock/base/env.h"
+#include "penstock/base/uuid.h"
+
+namespace penstock::bench {
+namespace {
+
+constexpr std::size_t kPerTransaction = 1'000;
+constexpr std::size_t kConnections = 8;
+
+struct Sizes {
+    std::size_t runs = 5;
+    std::size_t claims = 100'000;       // of a lane
+    std::size_t locked_claims = 4'000;  // of all connections
+};
+
+std::string_view engine_name;
+
+template <class T>
+T require(Result<T> result) {
+    if (result) return *std::move(result);
+    fmt::print(stderr, "{}_bench: {}\n", engine_name, result.error().text);
+    std::exit(1);
+}
+void require(Result<void> result) {
+    if (result) return;
+    fmt::print(stderr, "{}_bench: {}\n", engine_name, result.error().text);
+    std::exit(1);
+}
+
+std::vector<Migration> tables(const Dialect& dialect) {
+    const auto text = [&](std::string_view format) {
+        return fmt::format(
+            fmt::runtime(format), fmt::arg("id", dialect.type("id16")),
+            fmt::arg("int", dialect.type("int")), fmt::arg("text", dialect.type("text")),
+            fmt::arg("key", dialect.type("key")), fmt::arg("blob", dialect.type("blob")),
+            fmt::arg("clustered", dialect.clustered()));
+    };
+    return {
+        {"bench",
+         1,
+         {text("CREATE TABLE bench_owner (part {int} NOT NULL, epoch {int} NOT NULL, seq {int} "
+               "NOT NULL, next_offset {int} NOT NULL, PRIMARY KEY (part)){clustered}"),
+          text("CREATE TABLE bench_processed (id {id} NOT NULL, part {int} NOT NULL, body_hash "
+               "{id} NOT NULL, outcome {int} NOT NULL, reason {text}, reply {blob} NOT NULL, "
+               "topic {text} NOT NULL, partition_no {int} NOT NULL, record_offset {int} NOT NULL, "
+               "decided_at {int} NOT NULL, PRIMARY KEY (id, part)){clustered}"),
+          text("CREATE TABLE bench_stock (campaign {key} NOT NULL, quantity {int} NOT NULL, "
+               "granted {int} NOT NULL, version {int} NOT NULL, PRIMARY KEY (campaign), "
+               "CHECK (granted >= 0 AND granted <= quantity)){clustered}"),
+          text("CREATE TABLE bench_grant (campaign {key} NOT NULL, user_id {key} NOT NULL, "
+               "position {int} NOT NULL, quantity {int} NOT NULL, id {id} NOT NULL, id_text "
+               "{text}, record_offset {int} NOT NULL, granted_at {int} NOT NULL, PRIMARY KEY "
+               "(campaign, user_id, position), CHECK (quantity > 0)){clustered}"),
+          "CREATE UNIQUE INDEX bench_grant_position ON bench_grant (campaign, position)",
+          "INSERT INTO bench_owner VALUES (0, 1, 0, 0), (1, 1, 0, 0)",
+          "INSERT INTO bench_stock VALUES ('c0', 2000000000, 0, 0), ('c1', 2000000000, 0, 0)"}}};
+}
+
+constexpr std::string_view kGrant =
+    "INSERT INTO bench_grant (campaign, user_id, position, quantity, id, id_text, record_offset, "
+    "granted_at) VALUES (:campaign, :user_id, :position, 1, :id, NULL, :record_offset, "
+    ":granted_at)";
+
+/// One owner of one partition and one campaign.
+class Lane {
+public:
+    Lane(Store& store, std::int64_t part, Env& env)
+        : session_(require(store.open(Role::owner, {}))),
+          env_(env),
+          part_(part),
+          campaign_(fmt::format("c{}", part)) {
+        const auto prepare = [&](std::string sql) { return require(session_->prepare(sql)); };
+        fence_ = prepare(
+            "UPDATE bench_owner SET seq = seq + 1, next_offset = :next WHERE part = :part AND "
+            "epoch = 1 AND seq = :seq");
+        seen_ = prepare("SELECT id, body_hash FROM bench_processed WHERE id = :id AND part = 0");
+        read_ =
+            prepare(fmt::format("SELECT quantity, granted FROM bench_stock WHERE campaign = "
+                                ":campaign{}",
+                                store.dialect().for_update()));
+        take_ = prepare(
+            "UPDATE bench_stock SET granted = :after, version = version + 1 WHERE "
+            "campaign = :campaign AND granted = :before");
+        grant_ = prepare(std::string(kGrant));
+        record_ = prepare(
+            "INSERT INTO bench_processed (id, part, body_hash, outcome, reason, reply, topic, "
+            "partition_no, record_offset, decided_at) VALUES (:id, 0, :body_hash, :outcome, "
+            ":reason, :reply, :topic, :partition_no, :record_offset, :decided_at)");
+    }
+
+    void run(std::size_t claims) {
+        for (std::size_t done = 0; done < claims; done += kPerTransaction) {
+            transaction(std::min(kPerTransaction, claims - done));
+        }
+    }
+
+private:
+    void transaction(std::size_t count) {
+        fill(count);
+        const std::string_view campaign = campaign_;
+        const auto before = static_cast<std::int64_t>(granted_);
+        const auto after = static_cast<std::int64_t>(granted_ + count);
+        require(session_->begin());
+        const Value fence[] = {after, part_, seq_++};
+        if (require(run_one(*session_, fence_, fence)).matched != 1) std::abort();
+        require(session_->run_many(seen_, look_ups_));
+        const Value key[] = {campaign};
+        if (require(run_one(*session_, read_, key)).table.integer(0, 1) != before) std::abort();
+        const Value taken[] = {after, campaign, before};
+        require(run_one(*session_, take_, taken));
+        require(session_->run_many(grant_, grants_));
+        require(session_->run_many(record_, records_));
+        require(session_->commit());
+        granted_ += count;
+    }
+
+    void fill(std::size_t count) {
+        const LogTime now = env_.clock.wall();
+        ids_.resize(count);
+        for (Uuid& id : ids_) id = make_uuid_v7(now, env_.random);
+        std::sort(ids_.begin(), ids_.end());
+        replies_.resize(count);
+        users_.resize(count);
+        look_ups_.clear();
+        grants_.clear();
+        records_.clear();
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto number = static_cast<std::int64_t>(granted_ + i + 1);
+            replies_[i] = fmt::format(R"({{"claim_id":"{}","position":{},"offset":{}}})",
+                                      format_uuid(ids_[i]), number, number);
+            users_[i] = fmt::format("user-{:08}", number);
+            const Bytes id = std::as_bytes(std::span(ids_[i].bytes));
+            look_ups_.emplace_back(id);
+            grants_.insert(grants_.end(), {std::string_view(campaign_), std::string_view(users_[i]),
+                                           number, id, number, unix_ms(now)});
+            records_.insert(records_.end(),
+                            {id, id, std::int64_t{1}, std::monostate{}, as_bytes(replies_[i]),
+                             std::string_view("sale"), part_, number, unix_ms(now)});
+        }
+    }
+
+    const std::unique_ptr<Session> session_;
+    Env& env_;
+    const std::int64_t part_;
+    const std::string campaign_;
+    StatementId fence_, seen_, read_, take_, grant_, record_;
+    std::size_t granted_ = 0;
+    std::int64_t seq_ = 0;
+    std::vector<Uuid> ids_;
+    std::vector<std::string> replies_, users_;
+    std::vector<Value> look_ups_, grants_, records_;
+};
+
+/// What a program does that locks the stock's row for each claim.
+void claim_with_locks(Store& store, Env& env, std::size_t connection, std::size_t claims) {
+    const auto session = require(store.open(Role::owner, {}));
+    const auto read = require(session->prepare(
+        fmt::format("SELECT quantity, granted FROM bench_stock WHERE campaign = 'c0'{}",
+                    store.dialect().for_update())));
+    const auto take = require(
+        session->prepare("UPDATE bench_stock SET granted = granted + 1, version = version + 1 "
+                         "WHERE campaign = 'c0'"));
+    const auto grant = require(session->prepare(kGrant));
+    for (std::size_t i = 0; i < claims; ++i) {
+        const LogTime now = env.clock.wall();
+        const Uuid id = make_uuid_v7(now, env.random);
+        const std::string user = fmt::format("user-{}-{:08}", connection, i);
+        require(session->begin());
+        const auto position = require(run_one(*session, read, {})).table.integer(0, 1) + 1;
+        require(run_one(*session, take, {}));
+        const Value row[] = {std::string_view("c0"),
+                             std::string_view(user),
+                             position,
+                             std::as_bytes(std::span(id.bytes)),
+                             position,
+                             unix_ms(now)};
+        require(run_one(*session, grant, row));
+        require(session->commit());
+    }
+}
+
+double seconds_of(Env& env, const std::function<void()>& body) {
+    const MonoTime began = env.clock.mono();
+    body();
+    return std::chrono::duration<double>(env.clock.mono() - began).count();
+}
+
+std::unique_ptr<Store> prepared(const FreshStore& fresh) {
+    auto store = fresh();
+    require(store->prepare_schema(tables(store->dialect())));
+    return store;
+}
+
+double lanes_rate(const FreshStore& fresh, std::size_t lanes, std::size_t claims) {
+    Env& env = system_env();
+    const auto store = prepared(fresh);
+    std::vector<std::unique_ptr<Lane>> all;
+    for (std::size_t i = 0; i < lanes; ++i) {
+        all.push_back(std::make_unique<Lane>(*store, static_cast<std::int64_t>(i), env));
+    }
+    const double seconds = seconds_of(env, [&] {
+        std::vector<std::unique_ptr<Task>> tasks;
+        for (const auto& lane : all) {
+            tasks.push_back(env.executor.spawn("lane", [&] { lane->run(claims); }));
+        }
+    });
+    return static_cast<double>(lanes * claims) / seconds;
+}
+
+double locked_rate(const FreshStore& fresh, std::size_t claims) {
+    Env& env = system_env();
+    const auto store = prepared(fresh);
+    const double seconds = seconds_of(env, [&] {
+        std::vector<std::unique_ptr<Task>> tasks;
+        for (std::size_t i = 0; i < kConnections; ++i) {
+            tasks.push_back(env.executor.spawn(
+                "claims", [&, i] { claim_with_locks(*store, env, i, claims / kConnections); }));
+        }
+    });
+    return static_cast<double>(claims) / seconds;
+}
+
+void print(std::string_view figure, std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    fmt::print(
+        "{{\"bench\":\"{}\",\"figure\":\"{}\",\"median\":{:.4g},\"min\":{:.4g},\"max\":{:.4g},"
+        "\"runs\":{}}}\n",
+        engine_name, figure, values[values.size() / 2], values.front(), values.back(),
+        values.size());
+}
+
+void measure(const Sizes& sizes, const FreshStore& fresh) {
+    std::vector<double> one, two, locked, ratio;
+    for (std::size_t run = 0; run < sizes.runs; ++run) {
+        locked.push_back(locked_rate(fresh, sizes.locked_claims));
+        one.push_back(lanes_rate(fresh, 1, sizes.claims));
+        two.push_back(lanes_rate(fresh, 2, sizes.claims));
+        ratio.push_back(one.back() / locked.back());
+    }
+    print("one_lane_claims_per_s", one);
+    print("two_lanes_claims_per_s", two);
+    print("for_update_8_connections_claims_per_s", locked);
+    print("one_lane_of_for_update", ratio);
+}
+
+}  // namespace
+
+int run_sql_bench(std::string_view engine, int argc, char** argv, const FreshStore& fresh) {
+    engine_name = engine;
+    Sizes sizes;
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view argument = argv[i];
+        if (argument == "--small") {
+            sizes = {1, 4'000, 160};
+        } else if (argument == "--runs" && i + 1 < argc) {
+            sizes.runs = std::max<std::size_t>(1, std::strtoul(argv[++i], nullptr, 10));
+        } else {
+            fmt::print(stderr, "usage: {}_bench [--runs N] [--small]\n", engine);
+            return 64;
+        }
+    }
+    measure(sizes, fresh);
+    return 0;
+}
+
+}  // namespace penstock::bench
