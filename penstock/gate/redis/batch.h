@@ -13,7 +13,8 @@ namespace penstock {
 
 /// The most that one call of a script takes: below what Lua lays on its stack.
 inline constexpr std::size_t kMostOpsPerCall = 1000;
-inline constexpr std::size_t kMostHolderBytes = 65'535;
+/// Of a holder's or a resource's name; longer ones are refused.
+inline constexpr std::size_t kMostNameBytes = 1024;
 
 /// The keys of a resource. Bytes of its name other than letters, digits and -_.:/ are written as
 /// %XX, so that no name can leave its hash tag or stand for another.

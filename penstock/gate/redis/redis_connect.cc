@@ -99,6 +99,7 @@ Result<void> RedisLoop::greeting(Step step, const redisReply& reply) {
 void RedisLoop::came_up() {
     state_ = State::ready;
     attempts_ = 0;
+    told_dropped_ = false;
     observer_.connected();
     if (Call* const first = std::exchange(first_, nullptr))
         first->finish(std::vector<std::string>());
@@ -134,8 +135,10 @@ void RedisLoop::fail(const Error& why) {
     for (auto flight = under_way.rbegin(); flight != under_way.rend(); ++flight) {
         settle_again(*flight->queue, *flight->batch);
     }
-    refuse_waiting(why);
-    observer_.disconnected(why);
+    for (Queue* const queue : sendable_) queue->listed = false;
+    sendable_.clear();
+    for (const auto& [name, queue] : queues_) refuse_waiting(*queue, why);
+    if (why.code != Code::stopped) observer_.disconnected(why);
     if (Call* const first = std::exchange(first_, nullptr)) first->finish(why);
 }
 
@@ -144,30 +147,22 @@ void RedisLoop::settle_again(Queue& queue, const Batch& batch) {
 }
 
 /// Without a connection asks and calls are answered at once; settlements wait for the next.
-void RedisLoop::refuse_waiting(const Error& why) {
-    for (Queue* const queue : sendable_) queue->listed = false;
-    sendable_.clear();
-    for (const auto& [name, queue] : queues_) {
-        std::deque<std::unique_ptr<Batch>> kept;
-        for (std::unique_ptr<Batch>& batch : queue->waiting) {
-            answer_all(*batch, why);
-            if (batch->call != nullptr) {
-                batch->call->finish(why);
-            } else if (auto settlements = batch->settlements()) {
-                const bool joins =
-                    !kept.empty() &&
-                    kept.back()->ops.size() + settlements->ops.size() <= options_.claims_per_call;
-                if (!joins) {
-                    kept.push_back(std::move(settlements));
-                    continue;
-                }
-                for (const ClaimOp& op : settlements->ops) {
-                    kept.back()->add(op, settlements->holder_of(op));
-                }
-            }
+void RedisLoop::refuse_waiting(Queue& queue, const Error& why) {
+    std::deque<std::unique_ptr<Batch>> kept;
+    for (std::unique_ptr<Batch>& batch : queue.waiting) {
+        answer_all(*batch, why);
+        if (batch->call != nullptr) batch->call->finish(why);
+        auto settlements = batch->settlements();
+        if (!settlements) continue;
+        const bool joins = !kept.empty() && kept.back()->ops.size() + settlements->ops.size() <=
+                                                options_.claims_per_call;
+        if (!joins) {
+            kept.push_back(std::move(settlements));
+            continue;
         }
-        queue->waiting = std::move(kept);
+        for (const ClaimOp& op : settlements->ops) kept.back()->add(op, settlements->holder_of(op));
     }
+    queue.waiting = std::move(kept);
 }
 
 }  // namespace penstock

@@ -82,7 +82,8 @@ RedisGate::~RedisGate() = default;
 void RedisGate::ask(std::span<const Ask> asks, LogTime now, std::uint64_t first_tag,
                     GateSink& sink) {
     const auto valid = [](const Ask& ask) {
-        return ask.quantity != 0 && ask.holder.size() <= kMostHolderBytes;
+        return ask.quantity != 0 && ask.holder.size() <= kMostNameBytes &&
+               ask.resource.size() <= kMostNameBytes;
     };
     while (!asks.empty()) {
         const auto end = std::find_if_not(asks.begin(), asks.end(), valid);
@@ -93,7 +94,7 @@ void RedisGate::ask(std::span<const Ask> asks, LogTime now, std::uint64_t first_
         if (asks.empty()) return;
         const Answer invalid{
             first_tag++,
-            error(Code::invalid, "ask for one unit or more, a holder below 64 KiB"),
+            error(Code::invalid, "ask for one unit or more, with names of at most 1,024 bytes"),
             0,
             {}};
         sink.answered({&invalid, 1});
@@ -116,6 +117,9 @@ Result<void> RedisGate::begin_rebuild(const ResourceSpec& spec, GateGeneration g
     if (spec.quantity > kMaxUnits) {
         return error(Code::invalid, fmt::format("quantity is at most {}", kMaxUnits));
     }
+    if (spec.resource.value().size() > kMostNameBytes) {
+        return error(Code::invalid, "a resource's name is at most 1,024 bytes");
+    }
     std::vector<std::string> words = {"begin", digits(generation)};
     add_spec(words, spec);
     return done(control(spec.resource, std::move(words)), spec.resource.value());
@@ -125,8 +129,8 @@ Result<void> RedisGate::load(const ResourceId& resource, GateGeneration generati
                              std::span<const Holding> holdings) {
     for (const Holding& holding : holdings) {
         if (holding.quantity == 0) return error(Code::invalid, "a holding of no units");
-        if (holding.holder.size() > kMostHolderBytes) {
-            return error(Code::invalid, "a holder of 64 KiB or more");
+        if (holding.holder.size() > kMostNameBytes) {
+            return error(Code::invalid, "a holder of more than 1,024 bytes");
         }
     }
     do {

@@ -104,12 +104,21 @@ void RedisLoop::ask(std::span<const Ask> asks, LogTime now, std::uint64_t first_
 
 void RedisLoop::settle(std::span<const Settled> settled) {
     if (settled.empty()) return;
-    settled_.fetch_add(settled.size());
+    if (settled_.fetch_add(settled.size()) + settled.size() > options_.most_settled) {
+        settled_.fetch_sub(settled.size());
+        dropped_.store(true);
+        return;  // the thread tells it when it is awake
+    }
     bool first = false;
     {
         const MutexLock lock(mutex_);
         first = inbox_.items.empty();
         for (const Settled& one : settled) {
+            // No resource has such a name, and no ask such a holder.
+            if (one.resource.size() > kMostNameBytes || one.holder.size() > kMostNameBytes) {
+                settled_.fetch_sub(1);
+                continue;
+            }
             std::string& texts = inbox_.texts;
             const auto name_at = static_cast<std::uint32_t>(texts.size());
             texts += one.resource;
@@ -181,7 +190,15 @@ void RedisLoop::drain() {
         std::swap(taken_, inbox_);
     }
     for (Incoming& item : taken_.items) take(item, taken_.texts);
-    if (state_ != State::ready && !taken_.items.empty()) refuse_waiting(down_);
+    if (dropped_.exchange(false) && !std::exchange(told_dropped_, true)) {
+        observer_.rebuild_needed({}, "settlements were dropped: Redis took them too slowly");
+    }
+    if (state_ == State::ready) return;
+    for (Queue* const queue : sendable_) {
+        queue->listed = false;
+        refuse_waiting(*queue, down_);
+    }
+    sendable_.clear();
 }
 
 void RedisLoop::take(Incoming& item, std::string_view texts) {
@@ -190,10 +207,6 @@ void RedisLoop::take(Incoming& item, std::string_view texts) {
     if (item.batch) {
         queue.waiting.push_back(std::move(item.batch));
         return;
-    }
-    if (item.op.kind != OpKind::ask && settled_.load() > options_.most_settled) {
-        settled_.fetch_sub(1);
-        return tell(queue, "Redis was away for so long that settlements were dropped");
     }
     if (queue.waiting.empty() || !queue.waiting.back()->takes_more(options_.claims_per_call)) {
         queue.waiting.push_back(std::make_unique<Batch>());

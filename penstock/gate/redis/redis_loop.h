@@ -84,7 +84,7 @@ private:
     Result<void> greeting(Step step, const redisReply& reply);
     void came_up();
     void fail(const Error& why);
-    void refuse_waiting(const Error& why);
+    void refuse_waiting(Queue& queue, const Error& why);
     void settle_again(Queue& queue, const Batch& batch);
     void serve_link();
 
@@ -115,6 +115,7 @@ private:
     Inbox inbox_ GUARDED_BY(mutex_);
     bool stopping_ GUARDED_BY(mutex_) = false;
     std::atomic<std::size_t> asks_{0}, settled_{0};  ///< waiting
+    std::atomic<bool> dropped_{false};               ///< settlements, by settle()
 
     // The thread's own.
     Inbox taken_;
@@ -122,6 +123,7 @@ private:
     std::vector<Queue*> sendable_;
     std::deque<InFlight> in_flight_;
     std::vector<Later> later_;
+    bool told_dropped_ = false;
     State state_ = State::down;
     std::unique_ptr<RedisLink> link_;
     std::deque<Step> greetings_;

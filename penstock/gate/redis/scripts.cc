@@ -60,6 +60,7 @@ if ARGV[4] ~= '' then
   if gen ~= ARGV[4] then return {'fenced', gen} end
   if phase ~= 'rebuilding' then return {'opened'} end
 end
+if #ARGV[5] == 0 then return {'ok', gen, writes, '', ''} end
 local cap, from, till = tonumber(limit), tonumber(opens), tonumber(closes)
 local base = tonumber(ARGV[9])
 local id, n = {}, #ARGV[5] / 16

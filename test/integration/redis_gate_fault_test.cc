@@ -1,0 +1,322 @@
+// Replies that are lost, keys that are not ours, a server without memory: what the gate holds is
+// the same afterwards, and each command id has its units once.
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "test/integration/redis_subject.h"
+#include "test/kit/seed.h"
+
+namespace penstock::test {
+namespace {
+
+using contract::Claim;
+using contract::kSale;
+using contract::spec_of;
+using enum Admission;
+
+const Engines::Options kForgetful = {
+    {"appendonly", "no"}, {"save", ""}, {"enable-debug-command", "yes"}};
+
+/// A server, a proxy before it, and a gate behind the proxy with a sale of 1,000.
+class RedisFault : public testing::Test {
+protected:
+    RedisFault() : server_(engines_.start("redis", "redis", kForgetful)), proxy_(server_.port) {}
+
+    RedisGateOptions options(GateCheck without = GateCheck::none) {
+        RedisGateOptions options = RedisSubject::options_for(proxy_.port());
+        options.without = without;
+        return options;
+    }
+
+    Engines engines_;
+    const EngineAt server_;
+    FaultProxy proxy_;
+};
+
+/// Units reserved for as many ids, of whose replies some were swallowed.
+std::uint64_t reserved_for_one_id(FaultProxy& proxy, const RedisGateOptions& options) {
+    RedisSubject gate(options);
+    gate->make(1000);
+    const std::uint64_t swallowed = proxy.swallowed();
+    proxy.swallow_reply("EVALSHA");
+    const Answer answer = gate->ask_one({.id = 1});
+    EXPECT_FALSE(answer.admission);
+    EXPECT_EQ(answer.admission.error().effect, Effect::unknown);
+    EXPECT_EQ(answer.admission.error().code, Code::unreachable);
+    EXPECT_TRUE(proxy.wait_swallowed(swallowed + 1));
+    const Admission second = gate.ask_until_answered({.id = 1});
+    EXPECT_EQ(second, options.without == GateCheck::again ? admitted : again);
+    return gate->counts().reserved;
+}
+
+TEST_F(RedisFault, AnIdWhoseReplyWasLostGetsAgainAndOnePlace) {
+    EXPECT_EQ(reserved_for_one_id(proxy_, options()), 1u);
+    RedisGateOptions planted = options(GateCheck::again);
+    planted.prefix = "planted:";
+    EXPECT_EQ(reserved_for_one_id(proxy_, planted), 2u) << "this test would not notice";
+}
+
+TEST_F(RedisFault, EachIdHasItsUnitsOnceHoweverManyRepliesAreLost) {
+    const Seed seed;
+    std::mt19937_64 chance(seed.value());
+    RedisSubject gate(options());
+    gate->make(1000);
+    std::uint64_t granted = 0, open = 0;
+    for (std::uint64_t id = 0; id < 200; ++id) {
+        if (chance() % 10 == 0) proxy_.swallow_reply("EVALSHA");
+        const Answer first = gate->ask_one({.id = id});
+        const Admission last =
+            first.admission ? *first.admission : gate.ask_until_answered({.id = id});
+        EXPECT_TRUE(last == admitted || (last == again && !first.admission)) << to_string(last);
+        if (chance() % 10 == 0) proxy_.swallow_reply("EVALSHA");
+        switch (chance() % 3) {
+            case 0:
+                gate->settle({.id = id}, true);
+                ++granted;
+                break;
+            case 1:
+                gate->settle({.id = id}, false);
+                break;
+            default:
+                ++open;
+        }
+    }
+    proxy_.swallow_reply("", 0);
+    Operator(server_.port).run({"SCRIPT", "FLUSH"});
+    EXPECT_TRUE(eventually([&] {
+        const auto counts = gate->gate().counts(kSale);
+        return counts && counts->granted == granted && counts->reserved == open;
+    })) << "granted "
+        << granted << ", reserved " << open;
+    EXPECT_GT(proxy_.swallowed(), 0u);
+    EXPECT_TRUE(gate.witness().told().empty());
+}
+
+TEST_F(RedisFault, ARequestThatNeverArrivedTookNothing) {
+    RedisSubject gate(options());
+    gate->make(10);
+    proxy_.cut_before("EVALSHA");
+    const Answer answer = gate->ask_one({.id = 1});
+    ASSERT_FALSE(answer.admission);
+    EXPECT_EQ(answer.admission.error().effect, Effect::unknown) << "nobody can know";
+    EXPECT_EQ(gate.ask_until_answered({.id = 1}), admitted);
+    EXPECT_EQ(gate->counts().reserved, 1u);
+}
+
+TEST_F(RedisFault, SettlementsWaitForTheConnectionAndAsksDoNot) {
+    RedisSubject gate(options());
+    gate->make(10);
+    EXPECT_EQ(gate->admissions({{.id = 1}, {.id = 2}, {.id = 3}}),
+              (std::vector{admitted, admitted, admitted}));
+    proxy_.refuse(true);
+    proxy_.reset();
+    ASSERT_TRUE(gate.witness().wait_disconnected(1));
+    const Answer answer = gate->ask_one({.id = 4});
+    ASSERT_FALSE(answer.admission);
+    EXPECT_EQ(answer.admission.error().code, Code::unreachable);
+    EXPECT_EQ(answer.admission.error().effect, Effect::none);
+    EXPECT_EQ(gate->gate().counts(kSale).error().code, Code::unreachable);
+    gate->settle({.id = 1}, true);
+    gate->settle({.id = 2}, false);
+    gate->settle({.id = 2}, false);
+    proxy_.refuse(false);
+    ASSERT_TRUE(gate.witness().wait_connected(2));
+    EXPECT_EQ(gate.ask_until_answered({.id = 5}), admitted);
+    EXPECT_EQ(gate->counts().granted, 1u);
+    EXPECT_EQ(gate->counts().reserved, 2u);
+    EXPECT_TRUE(gate.witness().told().empty()) << "the server never lost anything";
+}
+
+TEST_F(RedisFault, SettlementsBeyondTheLimitAreDroppedAndARebuildIsAskedFor) {
+    RedisGateOptions small = options();
+    small.most_settled = 3;
+    RedisSubject gate(small);
+    gate->make(10);
+    proxy_.refuse(true);
+    proxy_.reset();
+    ASSERT_TRUE(gate.witness().wait_disconnected(1));
+    for (std::uint64_t id = 1; id <= 5; ++id) gate->settle({.id = id}, true);
+    proxy_.refuse(false);
+    ASSERT_TRUE(gate.witness().wait_connected(2));
+    EXPECT_TRUE(eventually([&] {
+        const auto counts = gate->gate().counts(kSale);
+        return counts && counts->granted == 3;
+    }));
+    ASSERT_EQ(gate.witness().told().size(), 1u);
+    EXPECT_NE(gate.witness().told()[0].find("dropped"), std::string::npos);
+}
+
+TEST_F(RedisFault, APausedServerIsGivenUpAndTakenBackWithoutARebuild) {
+    RedisGateOptions hasty = options();
+    hasty.reply_timeout = hasty.connect_timeout = std::chrono::milliseconds(200);
+    RedisSubject gate(hasty);
+    gate->make(10);
+    engines_.pause("redis");
+    const Answer answer = gate->ask_one({.id = 1});
+    ASSERT_FALSE(answer.admission);
+    EXPECT_EQ(answer.admission.error().effect, Effect::unknown);
+    ASSERT_TRUE(gate.witness().wait_disconnected(2)) << "the next connection is given up, too";
+    EXPECT_EQ(gate->ask_one({.id = 2}).admission.error().effect, Effect::none);
+    engines_.resume("redis");
+    const Admission last = gate.ask_until_answered({.id = 1});
+    EXPECT_TRUE(last == admitted || last == again) << to_string(last);
+    EXPECT_EQ(gate->counts().reserved, 1u);
+    EXPECT_TRUE(gate.witness().told().empty());
+}
+
+TEST_F(RedisFault, AFullQueueIsOverloadedAtOnceAndGoesOnWhenItHasRoom) {
+    RedisGateOptions small = options();
+    small.most_asks = 10;
+    RedisSubject gate(small);
+    gate->make(100);
+    proxy_.blackhole(Way::down, true);
+    std::vector<Ask> asks(10, Ask{contract::id_of(1), kSale.value(), "ann", 1});
+    contract::AnswerSink waiting(system_env(), 0, asks.size()), full(system_env(), 10, 1);
+    gate->gate().ask(asks, contract::kNow, 0, waiting);
+    gate->gate().ask({asks.data(), 1}, contract::kNow, 10, full);
+    EXPECT_EQ(full.wait()[0].admission.error().code, Code::overloaded);
+    proxy_.blackhole(Way::down, false);
+    EXPECT_EQ(waiting.wait()[0].admission.value(), admitted);
+    EXPECT_EQ(gate->admission({.id = 2}), admitted);
+}
+
+/// Every way to ask the gate of the sale something, under a fresh id; its errors.
+std::vector<Error> try_everything(RedisSubject& gate) {
+    std::vector<Error> errors;
+    const auto note = [&](const auto& result) {
+        if (!result) errors.push_back(result.error());
+    };
+    note(gate->ask_one({.id = 77}).admission);
+    gate->settle({.id = 77}, true);
+    gate->settle({.id = 78}, false);
+    const Holding holding{contract::id_of(79), "bob", 1, true};
+    note(gate->gate().load(kSale, GateGeneration(1), {&holding, 1}));
+    note(gate->gate().begin_rebuild(spec_of(5), GateGeneration(9)));
+    note(gate->gate().open(kSale, GateGeneration(1)));
+    note(gate->gate().alter(spec_of(1000, 5)));
+    note(gate->gate().counts(kSale));
+    note(gate->gate().drop(kSale));
+    return errors;
+}
+
+TEST_F(RedisFault, ForeignDataUnderAnyOfItsKeysIsNamedAndStaysUntouched) {
+    Operator redis(server_.port);
+    const std::vector<std::pair<std::string, Words>> foreign = {
+        {"state", {"LPUSH", "", "theirs"}},    {"state", {"SET", "", "theirs"}},
+        {"ids", {"SET", "", "theirs"}},        {"ids", {"SADD", "", "theirs"}},
+        {"holders", {"SET", "", "theirs"}},    {"holders", {"LPUSH", "", "theirs"}},
+        {"back", {"ZADD", "", "1", "theirs"}}, {"back", {"SET", "", "theirs"}}};
+    for (const auto& [part, words] : foreign) {
+        RedisSubject gate(options());
+        redis.run({"FLUSHALL"});
+        gate->make(1000, 5);
+        EXPECT_EQ(gate.ask_new(5, admitted), 5);
+        const std::string key = "penstock:{sale}:" + part;
+        SCOPED_TRACE(key + " " + words[0]);
+        Words plant = words;
+        plant[1] = key;
+        redis.run({"DEL", key});
+        redis.run(plant);
+        const std::string before = redis.dump("penstock:");
+        const std::vector<Error> errors = try_everything(gate);
+        EXPECT_EQ(errors.size(), 7u);
+        for (const Error& error : errors) {
+            EXPECT_EQ(error.code, Code::unsafe) << error.text;
+            EXPECT_EQ(error.effect, Effect::none);
+            EXPECT_NE(error.text.find(key), std::string::npos) << error.text;
+        }
+        EXPECT_EQ(redis.dump("penstock:"), before);
+    }
+}
+
+TEST_F(RedisFault, WithoutTheCheckOfTypesItWouldDestroyForeignData) {
+    Operator redis(server_.port);
+    redis.run({"SET", "penstock:{sale}:state", "theirs"});
+    redis.run({"SET", "penstock:{sale}:ids", "theirs"});
+    const std::string before = redis.dump("penstock:");
+    RedisSubject sound(options()), planted(options(GateCheck::types));
+    EXPECT_EQ(sound->gate().begin_rebuild(spec_of(5), GateGeneration(1)).error().code,
+              Code::unsafe);
+    EXPECT_EQ(redis.dump("penstock:"), before);
+    redis.run({"DEL", "penstock:{sale}:state"});
+    EXPECT_TRUE(planted->gate().begin_rebuild(spec_of(5), GateGeneration(1)));
+    EXPECT_EQ(redis.run({"EXISTS", "penstock:{sale}:ids"}), "0") << "this test would not notice";
+}
+
+TEST_F(RedisFault, WithoutMemoryItChangesNothingAndSettlesWhenThereIsSome) {
+    Operator redis(server_.port);
+    RedisSubject gate(options());
+    gate->make(1000, 5);
+    EXPECT_EQ(gate->admissions({{.id = 1}, {.id = 2}, {.id = 3}}),
+              (std::vector{admitted, admitted, admitted}));
+    redis.run({"CONFIG", "SET", "maxmemory", "1"});
+    const std::string before = redis.dump("penstock:");
+    const Answer answer = gate->ask_one({.id = 4, .holder = "bob"});
+    ASSERT_FALSE(answer.admission);
+    EXPECT_EQ(answer.admission.error().code, Code::no_space);
+    EXPECT_EQ(answer.admission.error().effect, Effect::none);
+    EXPECT_EQ(gate->gate().begin_rebuild(spec_of(5), GateGeneration(9)).error().code,
+              Code::no_space);
+    EXPECT_EQ(gate->gate().alter(spec_of(1000, 5)).error().code, Code::no_space);
+    EXPECT_EQ(gate->admission({.id = 1}), again) << "nothing to write";
+    gate->settle({.id = 2}, true);
+    EXPECT_EQ(gate->counts().granted, 0u);
+    EXPECT_EQ(redis.dump("penstock:"), before);
+    redis.run({"CONFIG", "SET", "maxmemory", "0"});
+    EXPECT_TRUE(eventually([&] { return gate->counts().granted == 1; }));
+    EXPECT_EQ(gate->counts().reserved, 2u);
+    EXPECT_EQ(gate->admission({.id = 4, .holder = "bob"}), admitted);
+}
+
+TEST_F(RedisFault, BehindAnEndlessScriptOfSomebodyElseItIsNotReadyAndLosesNothing) {
+    Operator redis(server_.port);
+    redis.run({"CONFIG", "SET", "lua-time-limit", "1"});
+    RedisSubject gate(options());
+    gate->make(10);
+    EXPECT_EQ(gate->admission({.id = 1}), admitted);
+    const auto stuck = system_env().executor.spawn("stuck", [this] {
+        Operator(server_.port).run({"EVAL", "while true do end", "0"});
+    });
+    Answer answer = gate->ask_one({.id = 2});
+    while (answer.admission && *answer.admission != Admission::none_free) {
+        answer = gate->ask_one({.id = 2});  // until the script holds the server
+    }
+    ASSERT_FALSE(answer.admission);
+    EXPECT_EQ(answer.admission.error().code, Code::not_ready);
+    EXPECT_EQ(answer.admission.error().effect, Effect::none);
+    gate->settle({.id = 1}, true);
+    EXPECT_EQ(redis.run({"SCRIPT", "KILL"}), "OK");
+    EXPECT_TRUE(eventually([&] {
+        const auto counts = gate->gate().counts(kSale);
+        return counts && counts->granted == 1;
+    }));
+    EXPECT_LE(gate->counts().reserved, 1u);
+}
+
+TEST_F(RedisFault, FlushedScriptsAreLoadedAgain) {
+    Operator redis(server_.port);
+    RedisSubject gate(options());
+    gate->make(10);
+    redis.run({"SCRIPT", "FLUSH"});
+    EXPECT_EQ(gate.ask_new(3, admitted), 3);
+    EXPECT_EQ(gate->counts().reserved, 3u);
+    redis.run({"SCRIPT", "FLUSH"});
+    EXPECT_EQ(gate->counts().reserved, 3u);
+}
+
+TEST_F(RedisFault, NoNameLeavesItsHashTagOrMeetsAnother) {
+    RedisSubject gate(options());
+    const Words names = {"a", "a}", "{a}", "a%7D", "A", "ä", "a b", std::string("a\0", 2), "a:ids"};
+    for (const std::string& name : names) {
+        const ResourceId resource(name);
+        gate->make(spec_of(2, std::nullopt, resource));
+        EXPECT_EQ(gate->admission({.id = 1, .resource = name}), admitted) << name;
+    }
+    for (const std::string& name : names) EXPECT_EQ(gate->counts(ResourceId(name)).reserved, 1u);
+    EXPECT_EQ(Operator(server_.port).run({"DBSIZE"}), std::to_string(names.size() * 2));
+}
+
+}  // namespace
+}  // namespace penstock::test
