@@ -53,7 +53,8 @@ public:
                 return narrow<std::int16_t>(value, "int2");
             case oid::kFloat8:
             case oid::kFloat4:
-                if (std::abs(value) > (std::int64_t{1} << (type_ == oid::kFloat8 ? 53 : 24))) {
+                if (const auto whole = std::int64_t{1} << (type_ == oid::kFloat8 ? 53 : 24);
+                    value > whole || value < -whole) {
                     return unfit(std::to_string(value), "of a real without loss");
                 }
                 return (*this)(static_cast<double>(value));
