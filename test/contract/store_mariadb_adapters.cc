@@ -39,7 +39,7 @@ class MariadbSubject final : public StoreSubject {
 public:
     MariadbSubject() { options_.url = Server::of_this_program().url_of_new_database(); }
     std::unique_ptr<Store> open() override {
-        auto store = MariadbStore::open(system_env(), options_);
+        auto store = MariadbStore::open(options_, system_env());
         EXPECT_TRUE(store) << store.error().text;
         return store ? std::move(*store) : nullptr;
     }

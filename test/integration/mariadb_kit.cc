@@ -50,7 +50,7 @@ void MariadbServer::restart() {
 }
 
 std::unique_ptr<MariadbStore> open_store(MariadbOptions options) {
-    auto store = MariadbStore::open(system_env(), std::move(options));
+    auto store = MariadbStore::open(std::move(options), system_env());
     EXPECT_TRUE(store) << store.error().text;
     return store ? *std::move(store) : nullptr;
 }

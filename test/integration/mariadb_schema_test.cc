@@ -198,7 +198,7 @@ TEST(MariadbStart, WhatIsWrongWithTheUrlIsSaidWithoutThePassword) {
         MariadbOptions options;
         options.url = url;
         options.connect_time = std::chrono::seconds(1);
-        const auto store = MariadbStore::open(system_env(), options);
+        const auto store = MariadbStore::open(options, system_env());
         EXPECT_FALSE(store) << url;
         const Error failure = store ? Error{} : store.error();
         EXPECT_EQ(failure.text.find("secret"), std::string::npos) << failure.text;

@@ -10,7 +10,7 @@ namespace penstock {
 MariadbStore::MariadbStore(Env& env, MariadbOptions options, mariadb::Endpoint endpoint)
     : env_(env), options_(std::move(options)), endpoint_(std::move(endpoint)) {}
 
-Result<std::unique_ptr<MariadbStore>> MariadbStore::open(Env& env, MariadbOptions options) {
+Result<std::unique_ptr<MariadbStore>> MariadbStore::open(MariadbOptions options, Env& env) {
     // The library's own start is not safe from two threads.
     static const int failed = mysql_library_init(0, nullptr, nullptr);
     if (failed != 0) return error(Code::io, "the MariaDB client library does not start");

@@ -37,7 +37,7 @@ class MariadbStore final : public Store {
 public:
     /// Connects once. invalid: the url, the account or the database; unreachable: names host and
     /// port; too_new or unsafe: not a MariaDB server that this was tested with.
-    static Result<std::unique_ptr<MariadbStore>> open(Env& env, MariadbOptions options);
+    static Result<std::unique_ptr<MariadbStore>> open(MariadbOptions options, Env& env);
 
     const Dialect& dialect() const override { return dialect_; }
     /// DDL commits by itself on MariaDB, so each step is noted before it is taken: after a crash
