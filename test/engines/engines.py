@@ -296,6 +296,7 @@ class Engines:
     def __init__(self, root: pathlib.Path) -> None:
         self.root = root
         self.running = {}
+        self.pool = None
 
     def start(self, kind: str, name: str, options: dict) -> dict:
         self.running[name] = KINDS[kind](self.root / name, dict(options))
@@ -306,11 +307,12 @@ class Engines:
         if count == 1:
             return [self.start("kafka", "kafka-1", options)]
         ports = spaced_ports(count)
-        with ThreadPoolExecutor(count) as pool:
-            return list(pool.map(
-                lambda node: self.start("kafka", f"kafka-{node}",
-                                        {**options, "cluster": ports, "node": node}),
-                range(1, count + 1)))
+        # Kept: a server gets its signal when the thread that started it ends (prctl(2)).
+        self.pool = ThreadPoolExecutor(count)
+        return list(self.pool.map(
+            lambda node: self.start("kafka", f"kafka-{node}",
+                                    {**options, "cluster": ports, "node": node}),
+            range(1, count + 1)))
 
     def obey(self, order: dict):
         if order["do"] == "start" and order["engine"] == "brokers":

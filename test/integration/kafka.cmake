@@ -4,4 +4,7 @@ if(PENSTOCK_ENGINES)
     LINKS penstock_log_kafka LABELS engines)
   penstock_test(kafka_log_test SOURCES kafka_log_test.cc kafka_topics_test.cc kafka_kit.cc
     LINKS penstock_log_kafka penstock_engines LABELS engines)
+  penstock_test(kafka_faults_test
+    SOURCES kafka_faults_test.cc kafka_cluster_test.cc kafka_load.cc kafka_kit.cc
+    LINKS penstock_log_kafka penstock_engines LABELS engines)
 endif()

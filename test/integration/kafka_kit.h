@@ -29,6 +29,10 @@ private:
 
 using Settings = std::map<std::string, std::string>;
 
+/// Of brokers that a test kills: the controller gives their place back soon.
+inline const Settings kQuickBrokers{{"broker.session.timeout.ms", "2000"},
+                                    {"broker.heartbeat.interval.ms", "300"}};
+
 /// Somebody else on the same cluster, with librdkafka and no Penstock.
 class Stranger {
 public:
