@@ -44,6 +44,9 @@ const char* take_header(Command& command, std::string_view name, std::string_vie
         const auto generation = parse_integer<std::uint64_t>(value);
         if (!generation) return "the header gate_generation is not a decimal number";
         command.admitted_under = GateGeneration(*generation);
+    } else if (name == header::kReplyTo) {
+        // Others name their reply places otherwise; that is not ours to answer.
+        command.reply_to = parse_integer<std::uint32_t>(value);
     } else if (name == header::kTraceparent) {
         command.traceparent = value;
     }
@@ -97,6 +100,7 @@ CommandRecord::CommandRecord(const Command& command) : command_(command) {
     if (command.admitted_under) {
         add(header::kGateGeneration, write_integer(numbers_[2], command.admitted_under->value()));
     }
+    if (command.reply_to) add(header::kReplyTo, write_integer(numbers_[3], *command.reply_to));
     if (!command.traceparent.empty()) add(header::kTraceparent, command.traceparent);
 }
 

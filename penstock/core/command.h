@@ -26,6 +26,7 @@ inline constexpr std::string_view kTarget = "target";
 inline constexpr std::string_view kRequestedAt = "requested_at";
 inline constexpr std::string_view kDeadline = "deadline";
 inline constexpr std::string_view kGateGeneration = "gate_generation";
+inline constexpr std::string_view kReplyTo = "reply_to";
 inline constexpr std::string_view kTraceparent = "traceparent";
 }  // namespace header
 
@@ -41,7 +42,8 @@ struct Command {
     LogTime requested_at{};
     std::optional<LogTime> deadline;  ///< will not happen after this time
     std::optional<GateGeneration> admitted_under;
-    std::string_view traceparent;  ///< W3C; may be empty
+    std::optional<std::uint32_t> reply_to;  ///< reply partition of the process that asked
+    std::string_view traceparent;           ///< W3C; may be empty
 
     // Known once it is on the log.
     Offset offset;
@@ -73,8 +75,8 @@ private:
     void add(std::string_view name, std::string_view value);
 
     const Command& command_;
-    char numbers_[3][20];
-    Header headers_[8];
+    char numbers_[4][20];
+    Header headers_[9];
     std::size_t count_ = 0;
 };
 

@@ -11,6 +11,10 @@ Step decide(const Command& command, const Hash128& body, const Seen* seen, const
     if (seen != nullptr) return seen->body == body ? Step::duplicate : Step::id_reused;
     if (beyond_horizon(command.id, rules.now, rules.dedup_horizon)) return Step::too_old;
     if (command.layout.value() != 0 && command.layout < rules.layout) return Step::stale;
+    if (command.admitted_under && *command.admitted_under < rules.gate.generation &&
+        command.offset >= rules.gate.end) {
+        return Step::stale;
+    }
     if (command.deadline && *command.deadline < rules.now) return Step::expired;
     return Step::run;
 }

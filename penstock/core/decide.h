@@ -16,7 +16,14 @@ enum class Step : std::uint8_t {
     id_reused,  ///< same id, another body: refused to this caller, nothing recorded
     too_old,    ///< the id's own time is beyond the dedup horizon: nothing recorded, never run
     expired,    ///< past its deadline: refused, recorded
-    stale,      ///< its partition was chosen under an older layout: nothing recorded
+    stale,      ///< under an older layout, or behind a rebuild of the gate: nothing recorded
+};
+
+/// What was admitted under an older generation counts only below `end`: from what lies there the
+/// gate was rebuilt, so that it may say no to an id that it has lost.
+struct GateCut {
+    GateGeneration generation;
+    Offset end;
 };
 
 /// The rules of the partition at this moment.
@@ -24,6 +31,7 @@ struct Rules {
     LogTime now{};                              ///< the batch's one reading of the clock
     std::chrono::milliseconds dedup_horizon{};  ///< ids are remembered for so long
     LayoutId layout;  ///< present one; a command of generation 0 carries none and always fits
+    GateCut gate;     ///< of the command's partition
 };
 
 /// The whole life of a record in one pure function.

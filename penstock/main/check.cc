@@ -9,7 +9,7 @@
 #include "penstock/edge/cli/client.h"
 #include "penstock/gate/local/local_gate.h"
 #include "penstock/log/file/file_log_view.h"
-#include "penstock/runtime/gate_feed.h"
+#include "penstock/runtime/gate_rebuild.h"
 #include "penstock/store/sqlite/sqlite_store.h"
 
 namespace penstock {
@@ -66,8 +66,7 @@ Result<std::vector<GateCounts>> counts_of_start(Env& env, Session& reader) {
     const auto app = sale::make_sale();
     const std::vector<Route> routes = app->routes();
     LocalGate gate(env);
-    GateFeed feed(gate, routes);
-    PENSTOCK_TRY(feed.rebuild(reader, GateGeneration(1)));
+    PENSTOCK_TRY(fill_gate(gate, routes, reader, GateGeneration(1)));
     PENSTOCK_TRY(reader.begin());
     auto campaigns = sale::read_campaigns(reader);
     reader.rollback();

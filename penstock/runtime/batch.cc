@@ -13,7 +13,7 @@ bool recorded_now(const Item& item) {
 
 Result<void> Batch::prepare() {
     PENSTOCK_TRY(ownership_.prepare(session_, dialect_));
-    PENSTOCK_TRY(outcomes_.prepare(session_, dialect_, rules_.alone));
+    PENSTOCK_TRY(outcomes_.prepare(session_, dialect_, rules_.alone_records));
     for (const auto& [type, route] : *rules_.routes) {
         PENSTOCK_TRY(route->handler->prepare(session_, dialect_));
     }
@@ -78,6 +78,9 @@ void Batch::plan_moves(std::span<Item> items, LogTime now) {
 Result<void> Batch::fence() {
     for (const Move& move : moves_) {
         PENSTOCK_TRY(ownership_.fence(session_, *move.owned, move.advance));
+        auto cut = ownership_.gate_cut(session_, move.owned->at);
+        if (!cut) return std::move(cut).error();
+        move.owned->gate = *cut;
     }
     return {};
 }
@@ -96,10 +99,11 @@ Result<void> Batch::decide_all(std::span<Item> items, LogTime now) {
     seen_.assign(ids_.size(), std::nullopt);
     PENSTOCK_TRY(outcomes_.seen(session_, ids_, now, seen_));
 
-    const Rules rules{now, rules_.dedup_horizon, LayoutId(0)};
+    Rules rules{now, rules_.dedup_horizon, LayoutId(0), {}};
     std::size_t at = 0;
     for (Item* item : by_id_) {
         while (ids_[at] != item->command.id) ++at;
+        rules.gate = item->owned->gate;
         item->step = decide(item->command, item->body, seen_[at] ? &*seen_[at] : nullptr, rules);
         if (recorded_now(*item)) seen_[at] = Seen{item->body};
         settle_known(*item);

@@ -31,8 +31,8 @@ struct Item {
 struct BatchRules {
     const std::unordered_map<std::string_view, const Route*>* routes;
     std::chrono::milliseconds dedup_horizon{};
-    std::string group;
-    bool alone = false;  ///< this session alone records outcomes
+    Owner owner;
+    bool alone_records = false;  ///< no other session records outcomes
 };
 
 /// Why a batch did not happen.
@@ -48,7 +48,7 @@ public:
         : session_(session),
           dialect_(dialect),
           rules_(std::move(rules)),
-          ownership_(rules_.group) {}
+          ownership_(rules_.owner) {}
 
     Result<void> prepare();
     /// Reads the records of a poll; once per poll.
@@ -62,8 +62,13 @@ public:
     void keep();
     /// After a COMMIT of unknown outcome and a reconnect: was it done?
     Result<bool> was_committed();
-    Result<Owned> take(const TopicPartition& at, const Uuid& log_uuid, bool* fresh) {
-        return ownership_.take(session_, at, log_uuid, fresh);
+    Result<Owned> take(const TopicPartition& at, bool* fresh) {
+        return ownership_.take(session_, at, fresh);
+    }
+    Result<void> give_up(const Owned& owned) { return ownership_.give_up(session_, owned); }
+    Result<bool> still_owns(const Owned& owned) { return ownership_.still_owns(session_, owned); }
+    Result<std::string> session_of(const TopicPartition& at) {
+        return ownership_.session_of(session_, at);
     }
     Result<std::size_t> prune(Uuid& cursor, LogTime before, std::size_t limit) {
         return outcomes_.prune(session_, cursor, before, limit);

@@ -1,7 +1,6 @@
 #include "penstock/runtime/gate_feed.h"
 
 #include <algorithm>
-#include <set>
 
 namespace penstock {
 
@@ -14,39 +13,7 @@ const GateLink* GateFeed::link_of(std::string_view type) const {
     return found == routes_.end() ? nullptr : found->gate;
 }
 
-Result<void> GateFeed::rebuild(Session& reader, GateGeneration generation) {
-    std::set<const GateLink*> links;
-    for (const Route& route : routes_) {
-        if (route.gate != nullptr) links.insert(route.gate);
-    }
-    for (const GateLink* link : links) {
-        PENSTOCK_TRY(reader.begin());
-        auto resources = link->resources(reader);
-        reader.rollback();
-        if (!resources) return std::move(resources).error();
-        std::erase_if(*resources, [&](const ResourceSpec& spec) {
-            const auto begun = gate_.begin_rebuild(spec, generation);
-            return !begun && begun.error().code == Code::fenced;  // a lane made it just now
-        });
-        // A later snapshot than begin_rebuild(): what a lane commits after it, it tells.
-        PENSTOCK_TRY(reader.begin());
-        for (const ResourceSpec& spec : *resources) {
-            const auto loaded =
-                link->holdings(reader, spec, [&](std::span<const Holding> holdings) {
-                    return gate_.load(spec.resource, generation, holdings);
-                });
-            if (!loaded) {
-                reader.rollback();
-                return loaded.error();
-            }
-            PENSTOCK_TRY(gate_.open(spec.resource, generation));
-        }
-        reader.rollback();
-    }
-    return {};
-}
-
-void GateFeed::decided(std::span<const Item> items, GateGeneration generation) {
+void GateFeed::decided(std::span<const Item> items) {
     std::vector<Settled> settled;
     settled.reserve(items.size());
     for (const Item& item : items) {
@@ -67,7 +34,7 @@ void GateFeed::decided(std::span<const Item> items, GateGeneration generation) {
             if (const auto spec = link->changed(item.command, *done)) {
                 gate_.settle(settled);
                 settled.clear();
-                apply_change(*spec, generation);
+                apply_change(*spec, item.owned->gate.generation);
             }
         }
     }

@@ -41,6 +41,7 @@ Lane::Lane(Env& env, Log& log, Store& store, std::vector<std::unique_ptr<App>> a
       decided_(decided),
       observer_(observer),
       pause_(env.executor.make_wake()),
+      orders_(kMaxPartitions * 4, *pause_),
       width_(options_.batch_commands) {
     for (const auto& app : apps_) {
         for (Route& route : app->routes()) all_routes_.push_back(std::move(route));
@@ -48,35 +49,49 @@ Lane::Lane(Env& env, Log& log, Store& store, std::vector<std::unique_ptr<App>> a
     for (const Route& route : all_routes_) routes_.emplace(route.type, &route);
 }
 
-Result<void> Lane::open(std::span<const std::pair<TopicPartition, PartitionInfo>> partitions) {
-    auto session = store_.open(Role::owner, SessionLimits{});
+Result<void> Lane::open(std::span<const TopicPartition> partitions) {
+    auto session = store_.open(Role::owner, options_.session);
     if (!session) return session.error();
     session_ = std::move(session).value();
     batch_ = std::make_unique<Batch>(
         *session_, store_.dialect(),
-        BatchRules{&routes_, options_.dedup_horizon, options_.group, store_.writers() == 1});
+        BatchRules{&routes_, options_.dedup_horizon, options_.owner, store_.writers() == 1});
     PENSTOCK_TRY(batch_->prepare());
-    GroupSpec group{options_.group, {}};
-    for (const auto& [at, info] : partitions) {
-        bool fresh = false;
-        auto owned = batch_->take(at, info.uuid, &fresh);
-        if (!owned) return owned.error();
-        PENSTOCK_TRY(check_history(*owned, info, fresh));
+    for (const TopicPartition& at : partitions) {
         PartitionState& state = partitions_.emplace_back();
-        state.next = owned->next.value();
         state.at = at;
-        state.epoch = owned->epoch;
-        turn_ = std::max(turn_, owned->turn_time);
-        state.owned = std::move(*owned);
         for (const auto& app : apps_) {
-            if (state.default_type.empty())
-                state.default_type = app->default_type(at.topic.value());
+            if (!state.default_type.empty()) break;
+            state.default_type = app->default_type(at.topic.value());
         }
-        group.manual.push_back(at);
     }
-    auto subscription = log_.subscribe(group);
+    auto subscription = log_.subscribe(GroupSpec{options_.owner.group, {}});
     if (!subscription) return subscription.error();
     subscription_ = std::move(*subscription);
+    return {};
+}
+
+Result<void> Lane::take(const TopicPartition& at) {
+    const auto described = log_.describe(at.topic);
+    if (!described) return described.error();
+    const auto& partitions = described->front().partitions;
+    const auto info =
+        std::find_if(partitions.begin(), partitions.end(),
+                     [&](const PartitionInfo& p) { return p.partition == at.partition; });
+    if (info == partitions.end()) {
+        return diverged(at, "the log has no such partition any more");
+    }
+    bool fresh = false;
+    auto owned = batch_->take(at, &fresh);
+    if (!owned) return std::move(owned).error();
+    PENSTOCK_TRY(check_history(*owned, *info, fresh));
+    PENSTOCK_TRY(subscription_->assign(at));
+    PartitionState& state = state_of(at);
+    state.owned = std::move(*owned);
+    turn_ = std::max(turn_, state.owned.turn_time);
+    state.next = state.owned.next.value();
+    state.epoch = state.owned.epoch.value();
+    state.held = true;
     return {};
 }
 
@@ -139,8 +154,64 @@ void Lane::stop() noexcept {
     if (subscription_) subscription_->wake();
 }
 
+void Lane::order(const TopicPartition& at, bool take) {
+    orders_.push({at, take});
+    subscription_->wake();
+}
+
 void Lane::run() {
-    while (!stopping_ && take_turn()) {
+    while (!stopping_ && obey_orders() && take_turn()) {
+    }
+    give_up_all();
+}
+
+/// False: the lane cannot go on.
+bool Lane::obey_orders() {
+    orders_.drain(orders_in_hand_);
+    for (const Order& order : orders_in_hand_) {
+        PartitionState& state = state_of(order.at);
+        if (order.take == state.held) continue;
+        if (!order.take) {
+            give_up(state);
+        } else if (!take_ordered(order.at)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool Lane::take_ordered(const TopicPartition& at) {
+    const auto taken = take(at);
+    if (taken || taken.error().code == Code::in_use) return true;
+    if (taken.error().code == Code::damaged) {
+        fatal(taken.error());
+        return false;
+    }
+    // The former owner may be stopped with the row locked: the server is told to end its session.
+    if (taken.error().code == Code::conflict) {
+        if (const auto holder = batch_->session_of(at); holder && !holder->empty()) {
+            (void)store_.end_session(*holder);
+        }
+    }
+    observer_.say(RuntimeObserver::Level::warning,
+                  fmt::format("topic {} partition {} could not be taken, trying again: {}",
+                              at.topic.value(), at.partition.value(), taken.error().text));
+    if (taken.error().lost == Lost::session) mend_session();
+    return true;
+}
+
+void Lane::give_up(PartitionState& state) {
+    subscription_->release(state.at);
+    state.held = false;
+    // Not done: the lease ends it.
+    if (const auto given = batch_->give_up(state.owned); !given) {
+        observer_.say(RuntimeObserver::Level::warning, given.error().text);
+    }
+}
+
+void Lane::give_up_all() {
+    for (PartitionState& state : partitions_) {
+        if (state.held) give_up(state);
     }
 }
 
@@ -171,6 +242,7 @@ bool Lane::take_turn() {
 
 bool Lane::start_granted(std::span<const TopicPartition> granted) {
     for (const TopicPartition& at : granted) {
+        if (!state_of(at).held) continue;
         if (auto started = subscription_->start(at, state_of(at).owned.next); !started) {
             fatal(started.error());
             return false;
@@ -217,6 +289,8 @@ bool Lane::decide_items(std::span<Item> items) {
                 break;
             case Ran::failed_alone:
                 break;
+            case Ran::lost:
+                return true;  // what is still owned comes again
             case Ran::stop:
                 return false;
         }
@@ -234,7 +308,8 @@ Lane::Ran Lane::run_once(std::span<Item> items) {
 
 Lane::Ran Lane::after_failure(const BatchFailure& failure, std::span<Item> items) {
     const Error& error = failure.error;
-    if (error.code == Code::fenced || error.code == Code::damaged) return fatal(error);
+    if (error.code == Code::fenced) return drop_lost(error, items);
+    if (error.code == Code::damaged) return fatal(error);
     if (may_be_commands_fault(error)) {
         if (!failure.handlers) return fatal(error);
         if (items.size() > 1) return Ran::smaller;
@@ -269,7 +344,7 @@ Lane::Ran Lane::settle_unknown_commit(const Error& unknown, std::span<Item> item
     while (!stopping_) {
         mend_session();
         const auto done = batch_->was_committed();
-        if (!done && done.error().code == Code::fenced) return fatal(done.error());
+        if (!done && done.error().code == Code::fenced) return drop_lost(done.error(), items);
         if (!done) {
             back_off(done.error());
             continue;
@@ -303,7 +378,7 @@ void Lane::publish(std::span<Item> items) {
         told.dead += !item.cause.empty();
     }
     for (PartitionState& state : partitions_) {
-        if (state.next == state.owned.next.value()) continue;
+        if (!state.held || state.next == state.owned.next.value()) continue;
         state.next = state.owned.next.value();
         subscription_->report(state.owned.at, state.owned.next);
     }
@@ -336,6 +411,35 @@ void Lane::prune_some() {
     } else if (const auto committed = session_->commit(); !committed) {
         session_->rollback();
     }
+}
+
+/// Somebody else owns one of these now: it is his, and nothing of this batch was done. The others'
+/// records come again.
+Lane::Ran Lane::drop_lost(const Error& failure, std::span<Item> items) {
+    if (options_.owner.alone) return fatal(failure);
+    for (PartitionState& state : partitions_) {
+        const bool touched = std::any_of(items.begin(), items.end(), [&](const Item& item) {
+            return item.owned == &state.owned;
+        });
+        if (!state.held || !touched) continue;
+        Result<bool> mine = batch_->still_owns(state.owned);
+        while (!mine && !stopping_) {
+            back_off(mine.error());
+            if (mine.error().lost == Lost::session) mend_session();
+            mine = batch_->still_owns(state.owned);
+        }
+        if (mine && *mine) {
+            if (auto started = subscription_->start(state.at, state.owned.next); !started) {
+                return fatal(started.error());
+            }
+            continue;
+        }
+        subscription_->release(state.at);
+        state.held = false;
+        observer_.say(RuntimeObserver::Level::warning, failure.text);
+        decided_.lost(state.at);
+    }
+    return Ran::lost;
 }
 
 Lane::Ran Lane::fatal(const Error& failure) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "penstock/base/env.h"
+#include "penstock/base/mailbox.h"
 #include "penstock/runtime/batch.h"
 #include "penstock/runtime/observer.h"
 #include "penstock/runtime/pace.h"
@@ -20,48 +21,69 @@ public:
     virtual ~Decided() = default;
     virtual void decided(std::span<Item> items) noexcept = 0;  ///< outcomes may be moved from
     virtual void stopped(const Error& why) noexcept = 0;       ///< the lane cannot go on
+    /// Another process decides what lies beyond; those who wait here are told by that one.
+    virtual void lost(const TopicPartition& at) noexcept = 0;
 };
 
 struct LaneOptions {
-    std::string group;
+    Owner owner;
+    SessionLimits session;
     std::size_t batch_commands = 1'000;
     std::chrono::milliseconds batch_time{20};
     std::chrono::milliseconds dedup_horizon{};
 };
 
-/// A partition of a lane. Constant for others once open() returned: at, epoch; next is published
-/// after each commit.
+/// A partition that a lane may own. The atomics are for everybody, the rest is the lane's.
 struct PartitionState {
     TopicPartition at;
-    Epoch epoch;
-    std::atomic<std::uint64_t> next{0};
     std::string default_type;  ///< of the topic
-    Owned owned;               ///< the lane's own
+    std::atomic<bool> held{false};
+    std::atomic<std::uint64_t> epoch{0};  ///< while held
+    /// All below is applied: after each commit; while another owns it, as last seen.
+    std::atomic<std::uint64_t> next{0};
+    Owned owned;
 };
 
 /// One thread, one store session, and the partitions it owns: takes what is ready in order, makes
-/// one transaction of it, tells who waits. Threads: run() its own; the rest any.
+/// one transaction of it, tells who waits. Threads: run() its own; open() and take() one, before
+/// it; the rest any.
 class Lane {
 public:
     /// `apps`: this lane's own, since handlers keep statements of its session.
     Lane(Env&, Log&, Store&, std::vector<std::unique_ptr<App>> apps, LaneOptions, Decided&,
          RuntimeObserver&);
 
-    /// Opens the session, takes each partition (epoch + 1) and checks it against the log.
-    Result<void> open(std::span<const std::pair<TopicPartition, PartitionInfo>> partitions);
+    /// Opens the session. `partitions`: all that the lane may ever own.
+    Result<void> open(std::span<const TopicPartition> partitions);
+    /// Makes it this lane's (epoch + 1) and checks it against the log. in_use: another process has
+    /// it. damaged: log and database do not belong together.
+    Result<void> take(const TopicPartition& at);
     /// The loop; returns after stop(), or when the lane cannot go on (then it told `decided`).
+    /// What it owned is free then.
     void run();
     void stop() noexcept;
+    /// take() and its opposite between two batches; what fails is not told: ask again.
+    void hand_over(const TopicPartition& at) { order(at, true); }
+    void hand_back(const TopicPartition& at) { order(at, false); }
 
     Pace& pace() { return pace_; }
     std::deque<PartitionState>& partitions() { return partitions_; }
 
 private:
-    enum class Ran { committed, again, smaller, failed_alone, stop };
+    enum class Ran { committed, again, smaller, failed_alone, lost, stop };
+    struct Order {
+        TopicPartition at;
+        bool take;
+    };
 
     Result<void> check_history(const Owned& owned, const PartitionInfo& info, bool fresh);
     Result<void> check_replayable(const TopicPartition& at, const PartitionInfo& info);
     Result<void> check_fingerprint(const Owned& owned);
+    void order(const TopicPartition& at, bool take);
+    bool obey_orders();
+    bool take_ordered(const TopicPartition& at);
+    void give_up(PartitionState& state);
+    void give_up_all();
     bool take_turn();
     bool start_granted(std::span<const TopicPartition> granted);
     PartitionState& state_of(const TopicPartition& at);
@@ -76,6 +98,7 @@ private:
     void back_off(const Error& failure);
     void prune_some();
     Ran fatal(const Error& failure);
+    Ran drop_lost(const Error& failure, std::span<Item> items);
 
     Env& env_;
     Log& log_;
@@ -92,6 +115,8 @@ private:
     std::unique_ptr<Subscription> subscription_;
     std::deque<PartitionState> partitions_;
     std::unique_ptr<Wake> pause_;
+    Mailbox<Order> orders_;
+    std::vector<Order> orders_in_hand_;
     std::vector<Item> items_;
     Pace pace_;
     std::size_t width_;           ///< commands of the next batch, from how long the last took

@@ -6,23 +6,18 @@
 #include <atomic>
 
 #include "penstock/runtime/gate_feed.h"
+#include "penstock/runtime/keeper.h"
 #include "penstock/runtime/lane.h"
 #include "penstock/runtime/pending.h"
 #include "penstock/runtime/reader.h"
+#include "penstock/runtime/replies.h"
 #include "penstock/runtime/schema.h"
 
 namespace penstock {
 namespace {
 
-constexpr std::chrono::milliseconds kKeeperEvery{250};
-constexpr std::chrono::seconds kRetentionEvery{10};
-
-Error low_on_space(std::uint64_t free_bytes) {
-    return error(Code::no_space,
-                 fmt::format("the disk is nearly full ({} MiB left): free some space; what was "
-                             "accepted is safe",
-                             free_bytes >> 20));
-}
+constexpr std::uint32_t kReplyPartitions = 32;
+constexpr std::chrono::minutes kReplyRetention{10};
 
 Error stopping() {
     return error(Code::stopped, "the server is stopping; send it again to the next one");
@@ -34,16 +29,20 @@ public:
              RuntimeObserver& observer)
         : env_(env),
           log_(log),
+          gate_(gate),
           store_(store),
           make_apps_(std::move(make_apps)),
           options_(std::move(options)),
           observer_(observer),
+          owner_{options_.group, make_uuid_v7(env.clock.wall(), env.random), options_.alone},
           apps_(make_apps_()),
           reader_(env, store, options_.max_queued_reads),
           feed_(gate, routes()),
           requester_(env, log, gate, reader_, *this,
-                     RequesterOptions{options_.max_in_line, options_.dedup_horizon}, observer),
-          keeper_wake_(env.executor.make_wake()) {}
+                     RequesterOptions{options_.max_in_line, options_.dedup_horizon, options_.alone,
+                                      [this] { gate_lost(); }},
+                     observer),
+          replies_(env, log, TopicId(options_.group + "-replies")) {}
 
     ~LineNode() override { stop(env_.clock.mono()); }
 
@@ -61,51 +60,50 @@ private:
         std::unique_ptr<Lane> lane;
         std::unique_ptr<Task> task;
     };
-    struct Goal {
-        const PartitionState* state;
-        std::uint64_t end;  ///< durable at the start
-    };
 
     std::vector<Route> routes();
     Result<void> prepare_tables();
     Result<void> prepare_topics();
+    Result<TopicInfo> prepare_topic(const TopicSpec& spec);
+    Result<void> make_owner_rows();
     Result<void> open_lanes();
-    void keep_house();
-    bool caught_up() const;
-    void become_ready();
-    void watch_space();
-    void apply_retention();
-    void wait_for(const std::string& what);
+    Result<void> take_all();
+    Result<void> open_keeper();
+    Offset end_at_start(const TopicPartition& at) const;
+    Result<void> listen_for_replies();
+    void send_replies(std::span<Item> items);
+    void gate_lost();
     const PartitionState* state_of(const TopicPartition& at) const;
 
     // LineProgress
     Offset next(const TopicPartition& at) const override;
     double rate(const TopicPartition& at) const override;
+    bool held(const TopicPartition& at) const override;
     // Decided
     void decided(std::span<Item> items) noexcept override;
     void stopped(const Error& why) noexcept override;
+    void lost(const TopicPartition&) noexcept override {}
 
     Env& env_;
     Log& log_;
+    Gate& gate_;
     Store& store_;
     const MakeApps make_apps_;
     const NodeOptions options_;
     RuntimeObserver& observer_;
+    const Owner owner_;
     const std::vector<std::unique_ptr<App>> apps_;
     Reader reader_;
     GateFeed feed_;
     LineRequester requester_;
-    std::vector<TopicInfo> topics_;   // constant after start()
-    std::vector<RunningLane> lanes_;  // constant after start()
-    std::vector<Goal> goals_;         // constant after start()
-    GateGeneration generation_{};     // constant after start()
+    ReplyLine replies_;
+    // Constant after start().
+    std::vector<TopicInfo> topics_;
+    std::vector<RunningLane> lanes_;
+    std::optional<std::uint32_t> reply_partition_;
+    std::unique_ptr<Keeper> keeper_;
     std::atomic<std::uint32_t> max_rows_per_s_{0};
-    std::atomic<bool> ready_{false}, stopping_{false}, stopped_{false}, failed_{false};
-    bool low_on_space_ = false;  // the keeper's
-    MonoTime next_retention_{};  // the keeper's
-    Guarded<std::string> waits_for_;
-    std::unique_ptr<Wake> keeper_wake_;
-    std::unique_ptr<Task> keeper_;
+    std::atomic<bool> stopped_{false};
 };
 
 std::vector<Route> LineNode::routes() {
@@ -117,18 +115,24 @@ std::vector<Route> LineNode::routes() {
 }
 
 Result<void> LineNode::start() {
-    wait_for("the tables");
     PENSTOCK_TRY(prepare_tables());
     PENSTOCK_TRY(prepare_topics());
+    PENSTOCK_TRY(make_owner_rows());
     PENSTOCK_TRY(reader_.start());
     PENSTOCK_TRY(open_lanes());
+    PENSTOCK_TRY(open_keeper());
+    if (options_.alone) {
+        PENSTOCK_TRY(take_all());
+    } else {
+        PENSTOCK_TRY(listen_for_replies());
+    }
     set_max_rows_per_s(options_.max_rows_per_s);
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
         Lane& lane = *lanes_[i].lane;
         lanes_[i].task = env_.executor.spawn(fmt::format("lane-{}", i), [&lane] { lane.run(); });
     }
-    wait_for("the commands that were on the log at the start");
-    keeper_ = env_.executor.spawn("keeper", [this] { keep_house(); });
+    keeper_->wait_for("the commands that were on the log at the start");
+    keeper_->start();
     return {};
 }
 
@@ -146,125 +150,157 @@ Result<void> LineNode::prepare_tables() {
 Result<void> LineNode::prepare_topics() {
     std::vector<Destination> destinations;
     for (const Route& route : routes()) {
-        const TopicId topic(route.topic);
-        auto described = log_.describe(topic);
-        if (!described && described.error().code == Code::not_found) {
-            TopicSpec spec{topic, 1, std::nullopt, std::nullopt};
-            for (const TopicSpec& given : options_.topics) {
-                if (given.topic == topic) spec = given;
-            }
-            PENSTOCK_TRY(log_.create(spec));
-            described = log_.describe(topic);
+        TopicSpec spec{TopicId(route.topic), 1, std::nullopt, std::nullopt};
+        for (const TopicSpec& given : options_.topics) {
+            if (given.topic == spec.topic) spec = given;
         }
-        if (!described) return std::move(described).error();
-        const TopicInfo& info = described->front();
-        destinations.push_back({route, info.spec.partitions, LayoutId(0)});
-        const bool known = std::any_of(topics_.begin(), topics_.end(),
-                                       [&](const TopicInfo& t) { return t.spec.topic == topic; });
-        if (!known) topics_.push_back(info);
+        auto info = prepare_topic(spec);
+        if (!info) return std::move(info).error();
+        destinations.push_back({route, info->spec.partitions, LayoutId(0)});
+        const bool known = std::any_of(topics_.begin(), topics_.end(), [&](const TopicInfo& t) {
+            return t.spec.topic == info->spec.topic;
+        });
+        if (!known) topics_.push_back(std::move(*info));
     }
     requester_.set_destinations(std::move(destinations));
     return {};
 }
 
-Result<void> LineNode::open_lanes() {
-    std::vector<std::pair<TopicPartition, PartitionInfo>> all;
+Result<TopicInfo> LineNode::prepare_topic(const TopicSpec& spec) {
+    auto described = log_.describe(spec.topic);
+    if (!described && described.error().code == Code::not_found) {
+        const auto created = log_.create(spec);
+        // Another process may have been quicker.
+        if (!created && created.error().code != Code::exists) return created.error();
+        described = log_.describe(spec.topic);
+    }
+    if (!described) return std::move(described).error();
+    return std::move(described->front());
+}
+
+Result<void> LineNode::make_owner_rows() {
+    auto session = store_.open(Role::owner, SessionLimits{});
+    if (!session) return std::move(session).error();
+    Ownership ownership(owner_);
+    PENSTOCK_TRY(ownership.prepare(**session, store_.dialect()));
+    PENSTOCK_TRY((*session)->begin());
     for (const TopicInfo& topic : topics_) {
         for (const PartitionInfo& info : topic.partitions) {
-            all.emplace_back(TopicPartition{topic.spec.topic, info.partition}, info);
+            const TopicPartition at{topic.spec.topic, info.partition};
+            if (auto made = ownership.make(**session, at, info.uuid); !made) {
+                (*session)->rollback();
+                return made;
+            }
         }
     }
+    return (*session)->commit();
+}
+
+Result<void> LineNode::open_lanes() {
+    std::vector<TopicPartition> all;
+    for (const TopicInfo& topic : topics_) {
+        for (const PartitionInfo& info : topic.partitions) {
+            all.push_back({topic.spec.topic, info.partition});
+        }
+    }
+    LaneOptions options;
+    options.owner = owner_;
+    if (!options_.alone) options.session.idle_transaction = options_.lease / 3;
+    options.batch_commands = options_.batch_commands;
+    options.batch_time = options_.batch_time;
+    options.dedup_horizon = options_.dedup_horizon;
     const std::size_t count =
         std::max<std::size_t>(1, std::min<std::size_t>(store_.writers(), all.size()));
     for (std::size_t i = 0; i < count; ++i) {
-        std::vector<std::pair<TopicPartition, PartitionInfo>> mine;
+        std::vector<TopicPartition> mine;
         for (std::size_t j = i; j < all.size(); j += count) mine.push_back(all[j]);
-        auto lane = std::make_unique<Lane>(env_, log_, store_, make_apps_(),
-                                           LaneOptions{options_.group, options_.batch_commands,
-                                                       options_.batch_time, options_.dedup_horizon},
-                                           *this, observer_);
+        auto lane =
+            std::make_unique<Lane>(env_, log_, store_, make_apps_(), options, *this, observer_);
         PENSTOCK_TRY(lane->open(mine));
-        for (const PartitionState& state : lane->partitions()) {
-            const auto info = std::find_if(mine.begin(), mine.end(), [&](const auto& entry) {
-                return entry.first == state.owned.at;
-            });
-            goals_.push_back({&state, info->second.end.value()});
-            generation_ = std::max(generation_, GateGeneration(state.owned.epoch.value()));
-        }
         lanes_.push_back({std::move(lane), nullptr});
     }
     return {};
 }
 
-/// What is done beside the line: become ready, watch the disk, let old segments go.
-void LineNode::keep_house() {
-    while (!stopping_) {
-        if (!ready_ && caught_up()) become_ready();
-        watch_space();
-        apply_retention();
-        keeper_wake_->wait_until(ready_ ? env_.clock.mono() + kKeeperEvery : kNever);
+/// Who is alone has all from the start, or says at once why not.
+Result<void> LineNode::take_all() {
+    for (RunningLane& running : lanes_) {
+        for (const PartitionState& state : running.lane->partitions()) {
+            PENSTOCK_TRY(running.lane->take(state.at));
+        }
     }
+    return {};
 }
 
-bool LineNode::caught_up() const {
-    return std::all_of(goals_.begin(), goals_.end(),
-                       [](const Goal& goal) { return goal.state->next >= goal.end; });
+Result<void> LineNode::open_keeper() {
+    std::vector<Lane*> lanes;
+    std::vector<TopicPartition> partitions;
+    std::vector<std::pair<PartitionState*, std::uint64_t>> goals;
+    for (RunningLane& running : lanes_) {
+        lanes.push_back(running.lane.get());
+        for (PartitionState& state : running.lane->partitions()) {
+            partitions.push_back(state.at);
+            goals.emplace_back(&state, end_at_start(state.at).value());
+        }
+    }
+    std::sort(partitions.begin(), partitions.end());
+    keeper_ = std::make_unique<Keeper>(KeeperParts{
+        env_, log_, store_, options_, owner_, observer_,
+        GateRebuild({gate_, log_, store_, options_.group, routes(), std::move(partitions)}),
+        std::move(lanes), std::move(goals),
+        [this](std::optional<Error> why) { requester_.refuse_all(std::move(why)); },
+        [this](MonoTime now) { requester_.sweep(now); }});
+    return keeper_->open();
 }
 
-void LineNode::become_ready() {
-    wait_for("the gate");
-    auto session = store_.open(Role::reader, SessionLimits{});
-    if (!session) {
-        observer_.fatal(session.error());
-        return;
+Offset LineNode::end_at_start(const TopicPartition& at) const {
+    for (const TopicInfo& topic : topics_) {
+        for (const PartitionInfo& info : topic.partitions) {
+            if (topic.spec.topic == at.topic && info.partition == at.partition) return info.end;
+        }
     }
-    if (const auto rebuilt = feed_.rebuild(**session, generation_); !rebuilt) {
-        observer_.fatal(rebuilt.error());
-        return;
-    }
-    if (stopping_ || failed_) return;
-    requester_.refuse_all(std::nullopt);
-    ready_ = true;
-    wait_for("");
-    observer_.say(RuntimeObserver::Level::info, "ready");
+    return Offset(0);
 }
 
-void LineNode::watch_space() {
-    if (options_.data_directory.empty() || !ready_ || stopping_ || failed_) return;
-    const auto free_bytes = env_.files.free_bytes(options_.data_directory);
-    if (!free_bytes) return;
-    observer_.disk_free(*free_bytes);
-    const bool low = *free_bytes < options_.low_water_bytes;
-    if (low == low_on_space_) return;
-    low_on_space_ = low;
-    if (low) {
-        requester_.refuse_all(low_on_space(*free_bytes));
-    } else {
-        requester_.refuse_all(std::nullopt);
+/// A partition of the reply topic, leased like the others under a group of its own.
+Result<void> LineNode::listen_for_replies() {
+    const TopicId topic(options_.group + "-replies");
+    auto info = prepare_topic({topic, kReplyPartitions, kReplyRetention, std::nullopt});
+    if (!info) return std::move(info).error();
+    auto session = store_.open(Role::owner, SessionLimits{});
+    if (!session) return std::move(session).error();
+    Session& owner = **session;
+    Ownership ownership({options_.group + "/replies", owner_.member, false});
+    PENSTOCK_TRY(ownership.prepare(owner, store_.dialect()));
+    for (const PartitionInfo& partition : info->partitions) {
+        const TopicPartition at{topic, partition.partition};
+        PENSTOCK_TRY(owner.begin());
+        if (auto made = ownership.make(owner, at, partition.uuid); !made) {
+            owner.rollback();
+            return made;
+        }
+        PENSTOCK_TRY(owner.commit());
+        bool fresh = false;
+        const auto taken = ownership.take(owner, at, &fresh);
+        if (!taken && taken.error().code == Code::in_use) continue;
+        if (!taken) return taken.error();
+        reply_partition_ = at.partition.value();
+        break;
     }
-    observer_.say(RuntimeObserver::Level::warning,
-                  low ? "the disk is nearly full: nothing is admitted until space is back"
-                      : "there is space on the disk again");
-}
-
-void LineNode::apply_retention() {
-    const MonoTime now = env_.clock.mono();
-    if (now < next_retention_) return;
-    next_retention_ = now + kRetentionEvery;
-    for (const Goal& goal : goals_) {
-        const auto trimmed = log_.trim(goal.state->at, Offset(goal.state->next), env_.clock.wall());
-        if (!trimmed) observer_.say(RuntimeObserver::Level::warning, trimmed.error().text);
+    if (!reply_partition_) {
+        return error(Code::in_use, fmt::format("all {} partitions of {} are leased; as many "
+                                               "processes run already",
+                                               kReplyPartitions, topic.value()));
     }
-}
-
-void LineNode::wait_for(const std::string& what) {
-    waits_for_.with([&](std::string& text) { text = what; });
+    requester_.set_reply_partition(*reply_partition_);
+    return replies_.listen(PartitionId(*reply_partition_),
+                           [this](std::span<Told> outcomes) { requester_.told(outcomes); });
 }
 
 Readiness LineNode::readiness() {
-    if (ready_ && !stopping_ && !failed_) return {true, ""};
-    if (stopping_) return {false, "the server is stopping"};
-    return {false, waits_for_.with([](const std::string& text) { return text; })};
+    if (stopped_) return {false, "the server is stopping"};
+    if (!keeper_) return {false, "the tables"};
+    return keeper_->readiness();
 }
 
 std::vector<PartitionProgress> LineNode::progress() {
@@ -278,8 +314,8 @@ std::vector<PartitionProgress> LineNode::progress() {
                     if (info.partition == state.at.partition) end = info.end;
                 }
             }
-            all.push_back(
-                {state.at, state.epoch, Offset(state.next), end, running.lane->pace().rate()});
+            all.push_back({state.at, Epoch(state.epoch), Offset(state.next), end,
+                           running.lane->pace().rate()});
         }
     }
     return all;
@@ -296,21 +332,23 @@ void LineNode::set_max_rows_per_s(std::uint32_t per_s) {
 
 void LineNode::stop(MonoTime by) {
     if (stopped_.exchange(true)) return;
-    stopping_ = true;
-    keeper_wake_->notify();
-    keeper_.reset();
+    if (keeper_) keeper_->stop();
     requester_.refuse_all(stopping());
     const std::unique_ptr<Wake> wake = env_.executor.make_wake();
     requester_.wait_until_empty(*wake, by);
     for (RunningLane& running : lanes_) running.lane->stop();
     for (RunningLane& running : lanes_) running.task.reset();
+    if (keeper_) keeper_->leave();
+    replies_.stop();
     reader_.stop();
     requester_.abandon_all();
 }
 
 const PartitionState* LineNode::state_of(const TopicPartition& at) const {
-    for (const Goal& goal : goals_) {
-        if (goal.state->at == at) return goal.state;
+    for (const RunningLane& running : lanes_) {
+        for (const PartitionState& state : running.lane->partitions()) {
+            if (state.at == at) return &state;
+        }
     }
     return nullptr;
 }
@@ -318,6 +356,11 @@ const PartitionState* LineNode::state_of(const TopicPartition& at) const {
 Offset LineNode::next(const TopicPartition& at) const {
     const PartitionState* state = state_of(at);
     return Offset(state == nullptr ? 0 : state->next.load());
+}
+
+bool LineNode::held(const TopicPartition& at) const {
+    const PartitionState* state = state_of(at);
+    return state != nullptr && state->held;
 }
 
 double LineNode::rate(const TopicPartition& at) const {
@@ -331,16 +374,31 @@ double LineNode::rate(const TopicPartition& at) const {
 
 /// On a lane, after its commit: the gate first, so that a caller who got his answer finds it told.
 void LineNode::decided(std::span<Item> items) noexcept {
-    feed_.decided(items, generation_);
+    feed_.decided(items);
+    if (!options_.alone) send_replies(items);
     requester_.decided(items);
-    if (!ready_) keeper_wake_->notify();
+    if (keeper_ && !keeper_->ready()) keeper_->wake();
+}
+
+/// To other processes; before ours, which may take the outcomes.
+void LineNode::send_replies(std::span<Item> items) {
+    for (const Item& item : items) {
+        if (!item.decodable || !item.command.reply_to) continue;
+        if (item.command.reply_to == reply_partition_) continue;
+        if (*item.command.reply_to >= kReplyPartitions) continue;
+        replies_.send(PartitionId(*item.command.reply_to),
+                      Told{item.command.id, item.body, item.step, item.outcome});
+    }
+}
+
+void LineNode::gate_lost() {
+    if (keeper_) keeper_->gate_lost();
 }
 
 /// A lane that cannot go on takes nothing more in: its callers would wait for ever.
 void LineNode::stopped(const Error& why) noexcept {
-    failed_ = true;
+    keeper_->failed(why.text);
     requester_.refuse_all(error(Code::not_ready, why.text));
-    wait_for(why.text);
     observer_.say(RuntimeObserver::Level::error, why.text);
     observer_.fatal(why);
 }

@@ -28,6 +28,10 @@ struct NodeOptions {
     std::uint64_t low_water_bytes = 256ull << 20;  ///< free disk below which nothing is admitted
     std::string data_directory;                    ///< watched for low water; empty: not watched
     std::vector<TopicSpec> topics;                 ///< created at start where they are not there
+    /// False: other processes may share log, gate and store. Partitions then go by leases, and
+    /// outcomes come back over the topic GROUP-replies.
+    bool alone = true;
+    std::chrono::milliseconds lease{3'000};  ///< of a process; when it is over, others take over
 };
 
 /// Why a node is not ready, for /readyz; empty: ready.

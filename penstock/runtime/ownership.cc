@@ -43,6 +43,11 @@ Error fenced(const TopicPartition& at) {
 
 }  // namespace
 
+std::vector<Value> Ownership::key_of(const TopicPartition& at) const {
+    return {std::string_view(owner_.group), std::string_view(at.topic.value()),
+            integer(at.partition.value())};
+}
+
 Result<void> Ownership::prepare(Session& session, const Dialect& dialect) {
     const auto prepare = [&](StatementId& into, std::string sql) -> Result<void> {
         auto prepared = session.prepare(sql);
@@ -56,11 +61,27 @@ Result<void> Ownership::prepare(Session& session, const Dialect& dialect) {
     PENSTOCK_TRY(prepare(
         insert_, dialect.insert_or_nothing(
                      "penstock_owner",
-                     "grp, topic, part, epoch, seq, next_offset, fingerprint, log_uuid, turn_time",
+                     "grp, topic, part, epoch, seq, next_offset, fingerprint, log_uuid, turn_time, "
+                     "gate_generation, gate_end",
                      "grp, topic, part")));
-    PENSTOCK_TRY(prepare(take_, fmt::format("UPDATE penstock_owner SET epoch = epoch + 1, seq = 0 "
-                                            "WHERE {}",
-                                            kRow)));
+    const std::string if_free =
+        owner_.alone ? ""
+                     : fmt::format(
+                           " AND (member IS NULL OR member = :member OR NOT EXISTS (SELECT "
+                           "1 FROM penstock_member m WHERE m.member = "
+                           "penstock_owner.member AND m.lease_until > {}))",
+                           dialect.now_ms());
+    PENSTOCK_TRY(prepare(take_, fmt::format("UPDATE penstock_owner SET epoch = epoch + 1, seq = 0, "
+                                            "member = :member, session = :session WHERE {}{}",
+                                            kRow, if_free)));
+    PENSTOCK_TRY(prepare(give_up_, fmt::format("UPDATE penstock_owner SET member = NULL, session = "
+                                               "NULL WHERE {} AND epoch = :epoch",
+                                               kRow)));
+    PENSTOCK_TRY(prepare(gate_cut_, fmt::format("SELECT gate_generation, gate_end FROM "
+                                                "penstock_owner WHERE {}",
+                                                kRow)));
+    PENSTOCK_TRY(
+        prepare(session_of_, fmt::format("SELECT session FROM penstock_owner WHERE {}", kRow)));
     return prepare(fence_, fmt::format("UPDATE penstock_owner SET seq = seq + 1, "
                                        "next_offset = :next, fingerprint = :fingerprint, "
                                        "turn_time = :turn_time "
@@ -69,34 +90,40 @@ Result<void> Ownership::prepare(Session& session, const Dialect& dialect) {
 }
 
 Result<Rows> Ownership::read_locked(Session& session, const TopicPartition& at) {
-    const Value key[] = {std::string_view(group_), std::string_view(at.topic.value()),
-                         integer(at.partition.value())};
-    return run_one(session, select_, key);
+    return run_one(session, select_, key_of(at));
 }
 
-Result<Owned> Ownership::take(Session& session, const TopicPartition& at, const Uuid& log_uuid,
-                              bool* fresh) {
+Result<void> Ownership::make(Session& session, const TopicPartition& at, const Uuid& log_uuid) {
+    std::vector<Value> row = key_of(at);
+    row.insert(row.end(), {std::int64_t{0}, std::int64_t{0}, std::int64_t{0}, std::int64_t{0},
+                           bytes_of(log_uuid), std::int64_t{0}, std::int64_t{0}, std::int64_t{0}});
+    const auto inserted = run_one(session, insert_, row);
+    if (!inserted) return inserted.error();
+    return {};
+}
+
+Result<Owned> Ownership::take(Session& session, const TopicPartition& at, bool* fresh) {
     PENSTOCK_TRY(session.begin());
     const auto body = [&]() -> Result<Owned> {
-        const std::string_view topic = at.topic.value();
-        const Value row[] = {std::string_view(group_),
-                             topic,
-                             integer(at.partition.value()),
-                             std::int64_t{0},
-                             std::int64_t{0},
-                             std::int64_t{0},
-                             std::int64_t{0},
-                             bytes_of(log_uuid),
-                             std::int64_t{0}};
-        const auto inserted = run_one(session, insert_, row);
-        if (!inserted) return inserted.error();
-        if (fresh != nullptr) *fresh = inserted->matched == 1;
-        const Value key[] = {std::string_view(group_), topic, integer(at.partition.value())};
-        if (const auto taken = run_one(session, take_, key); !taken) return taken.error();
+        const std::string server_id = session.server_id();
+        std::vector<Value> taking = {
+            bytes_of(owner_.member),
+            server_id.empty() ? Value(std::monostate{}) : Value(std::string_view(server_id))};
+        const std::vector<Value> key = key_of(at);
+        taking.insert(taking.end(), key.begin(), key.end());
+        const auto taken = run_one(session, take_, taking);
+        if (!taken) return taken.error();
+        if (taken->matched != 1) {
+            return error(Code::in_use, fmt::format("partition {} of topic {} is owned by another "
+                                                   "process",
+                                                   at.partition.value(), at.topic.value()));
+        }
         const auto rows = read_locked(session, at);
         if (!rows) return rows.error();
         if (rows->table.rows() != 1) return fenced(at);
-        return owned_of(rows->table, 0);
+        Owned owned = owned_of(rows->table, 0);
+        *fresh = owned.epoch == Epoch(1);
+        return owned;
     };
     auto owned = body();
     if (!owned) {
@@ -107,11 +134,30 @@ Result<Owned> Ownership::take(Session& session, const TopicPartition& at, const 
     return owned;
 }
 
+Result<void> Ownership::give_up(Session& session, const Owned& owned) {
+    PENSTOCK_TRY(session.begin());
+    std::vector<Value> values = key_of(owned.at);
+    values.emplace_back(integer(owned.epoch.value()));
+    if (const auto given = run_one(session, give_up_, values); !given) {
+        session.rollback();
+        return given.error();
+    }
+    return session.commit();
+}
+
+Result<GateCut> Ownership::gate_cut(Session& session, const TopicPartition& at) {
+    const auto rows = run_one(session, gate_cut_, key_of(at));
+    if (!rows) return rows.error();
+    if (rows->table.rows() != 1) return fenced(at);
+    return GateCut{GateGeneration(static_cast<std::uint64_t>(rows->table.integer(0, 0))),
+                   Offset(static_cast<std::uint64_t>(rows->table.integer(0, 1)))};
+}
+
 Result<void> Ownership::fence(Session& session, const Owned& owned, const Advance& advance) {
     const Value values[] = {integer(advance.next.value()),
                             std::int64_t{advance.fingerprint},
                             unix_ms(advance.turn_time),
-                            std::string_view(group_),
+                            std::string_view(owner_.group),
                             std::string_view(owned.at.topic.value()),
                             integer(owned.at.partition.value()),
                             integer(owned.epoch.value()),
@@ -140,6 +186,22 @@ Result<bool> Ownership::was_committed(Session& session, const Owned& owned) {
     if (now.seq == owned.seq + 1) return true;
     if (now.seq == owned.seq) return false;
     return fenced(owned.at);
+}
+
+Result<bool> Ownership::still_owns(Session& session, const Owned& owned) {
+    PENSTOCK_TRY(session.begin());
+    const auto rows = read_locked(session, owned.at);
+    session.rollback();
+    if (!rows) return rows.error();
+    return rows->table.rows() == 1 && owned_of(rows->table, 0).epoch == owned.epoch;
+}
+
+Result<std::string> Ownership::session_of(Session& session, const TopicPartition& at) {
+    PENSTOCK_TRY(session.begin());
+    const auto rows = run_one(session, session_of_, key_of(at));
+    session.rollback();
+    if (!rows) return rows.error();
+    return rows->table.rows() == 0 ? "" : std::string(rows->table.text(0, 0));
 }
 
 Result<std::map<TopicPartition, Owned>> read_owned(Store& store, const std::string& group) {

@@ -1,6 +1,7 @@
 #include "penstock/runtime/pending.h"
 
 #include <algorithm>
+#include <set>
 
 #include "penstock/log/partitioner.h"
 
@@ -9,6 +10,14 @@ namespace {
 
 constexpr std::chrono::minutes kMaxIdAhead{10};
 constexpr double kGuessedRate = 10'000;  // commands/s before anything was measured
+
+constexpr std::chrono::milliseconds kSilence{500};  // a reply that takes longer may be lost
+constexpr std::size_t kMostSwept = 1'000;
+constexpr std::chrono::seconds kQuestionTime{5};
+
+Error too_many_questions() {
+    return error(Code::overloaded, "too many questions wait for the store; try again later");
+}
 
 Error in_line_elsewhere() {
     return unknown_effect(Code::not_ready,
@@ -164,6 +173,7 @@ LineRequester::SlotIndex LineRequester::take_slot(const Submission& submission, 
     slot.fresh_id = submission.fresh_id;
     slot.decided = false;
     slot.pinned = true;
+    slot.stale = false;
     slot.offset.reset();
     slot.body = body;
     slot.destination = &destination;
@@ -186,6 +196,7 @@ LineRequester::SlotIndex LineRequester::take_slot(const Submission& submission, 
     slot.command.data = as_bytes(copy(as_text(from.data)));
     slot.command.traceparent = copy(from.traceparent);
     slot.command.layout = destination.layout;
+    slot.command.reply_to = reply_to_;
     slot.at = at;
     by_id_.emplace(from.id, index);
     return index;
@@ -256,9 +267,13 @@ void LineRequester::answered(std::span<const Answer> answers) noexcept {
             }
         }
     }
+    bool lost = false;
     for (const Answer& answer : answers) {
-        if (answer.admission) observer_.admission(*answer.admission, 1);
+        if (!answer.admission) continue;
+        observer_.admission(*answer.admission, 1);
+        lost = lost || *answer.admission == Admission::rebuilding;
     }
+    if (lost && options_.on_gate_lost) options_.on_gate_lost();
     append(admitted);
 }
 
@@ -305,8 +320,7 @@ void LineRequester::answer_from_store(Uuid id, std::optional<Hash128> body,
         }
     };
     if (reader_.run(job)) return;
-    refused.add_all(
-        waiters, error(Code::overloaded, "too many questions wait for the store; try again later"));
+    refused.add_all(waiters, too_many_questions());
 }
 
 void LineRequester::append(std::span<const SlotIndex> admitted) {
@@ -332,13 +346,21 @@ void LineRequester::appended(std::span<const Appended> results) noexcept {
     };
     Outbox out;  // sends last: who asks again at once finds the unit given back
     std::vector<GivenBack> given_back;
+    std::vector<SlotIndex> again;
     {
         const MutexLock lock(mutex_);
         for (const Appended& result : results) {
             Slot* slot = slot_of(result.tag);
             if (slot == nullptr) continue;
             slot->pinned = false;
-            if (result.offset) slot->offset = *result.offset;
+            if (result.offset) {
+                slot->offset = *result.offset;
+                slot->logged_at = env_.clock.mono();
+            }
+            if (slot->stale) {
+                send_again(static_cast<SlotIndex>(result.tag), again);
+                continue;
+            }
             if (!result.offset && !slot->decided) {
                 out.add_all(slot->waiters, result.offset.error());
                 by_id_.erase(slot->command.id);
@@ -361,43 +383,113 @@ void LineRequester::appended(std::span<const Appended> results) noexcept {
         const Settled settled{ask->id, ask->resource, ask->holder, ask->quantity, false};
         gate_.settle({&settled, 1});
     }
+    if (!again.empty()) ask_gate(again);
+}
+
+/// The record of this slot does not count; the command asks for a new admission.
+void LineRequester::send_again(SlotIndex index, std::vector<SlotIndex>& again) {
+    Slot& slot = slots_[index];
+    slot.stale = false;
+    slot.pinned = true;
+    slot.offset.reset();
+    again.push_back(index);
+}
+
+void LineRequester::settle(Told& told, Outbox& out, std::vector<SlotIndex>& again) {
+    const auto found = by_id_.find(told.id);
+    if (found == by_id_.end()) return;
+    const SlotIndex index = found->second;
+    Slot& slot = slots_[index];
+    if (slot.body != told.body) return;  // another command under this id; ours comes later
+    if (told.step == Step::stale) {
+        slot.stale = true;
+        if (!slot.pinned) send_again(index, again);
+        return;
+    }
+    for (const Waiter& waiter : slot.waiters) {
+        switch (told.step) {
+            case Step::run:
+            case Step::expired:
+                out.add(waiter, Settlement{told.outcome, waiter.first});
+                break;
+            case Step::duplicate:
+                out.add(waiter, Settlement{told.outcome, false});
+                break;
+            case Step::id_reused:
+                out.add(waiter, IdReused{});
+                break;
+            case Step::too_old:
+                out.add(waiter, IdTooOld{});
+                break;
+            case Step::stale:
+                break;
+        }
+    }
+    by_id_.erase(found);
+    slot.waiters.clear();
+    slot.decided = true;
+    if (!slot.pinned) free_slot(index);
 }
 
 void LineRequester::decided(std::span<Item> items) {
-    Outbox out;
-    const MutexLock lock(mutex_);
-    for (Item& item : items) {
-        if (!item.decodable) continue;
-        const auto found = by_id_.find(item.command.id);
-        if (found == by_id_.end()) continue;
-        const SlotIndex index = found->second;
-        Slot& slot = slots_[index];
-        if (slot.body != item.body) continue;  // another command under this id; ours comes later
-        for (const Waiter& waiter : slot.waiters) {
-            switch (item.step) {
-                case Step::run:
-                case Step::expired:
-                    out.add(waiter, Settlement{item.outcome, waiter.first});
-                    break;
-                case Step::duplicate:
-                    out.add(waiter, Settlement{item.outcome, false});
-                    break;
-                case Step::id_reused:
-                    out.add(waiter, IdReused{});
-                    break;
-                case Step::too_old:
-                    out.add(waiter, IdTooOld{});
-                    break;
-                case Step::stale:
-                    out.add(waiter, error(Code::not_ready, "the topic grew; send it again"));
-                    break;
-            }
+    std::vector<SlotIndex> again;
+    {
+        Outbox out;
+        const MutexLock lock(mutex_);
+        for (Item& item : items) {
+            if (!item.decodable) continue;
+            Told told{item.command.id, item.body, item.step, {}};
+            if (by_id_.count(told.id) == 0) continue;
+            told.outcome = std::move(item.outcome);
+            settle(told, out, again);
+            item.outcome = std::move(told.outcome);
         }
-        by_id_.erase(found);
-        slot.waiters.clear();
-        slot.decided = true;
-        if (!slot.pinned) free_slot(index);
     }
+    if (!again.empty()) ask_gate(again);
+}
+
+void LineRequester::told(std::span<Told> outcomes) {
+    std::vector<SlotIndex> again;
+    {
+        Outbox out;
+        const MutexLock lock(mutex_);
+        for (Told& one : outcomes) settle(one, out, again);
+    }
+    if (!again.empty()) ask_gate(again);
+}
+
+void LineRequester::sweep(MonoTime now) {
+    if (options_.alone) return;
+    struct Silent {
+        Uuid id;
+        Hash128 body;
+        Offset offset;
+    };
+    std::vector<Silent> silent;
+    {
+        const MutexLock lock(mutex_);
+        for (const auto& [id, index] : by_id_) {
+            const Slot& slot = slots_[index];
+            if (!slot.offset || slot.decided || now - slot.logged_at < kSilence) continue;
+            if (progress_.held(slot.at) || silent.size() >= kMostSwept) continue;
+            silent.push_back({id, slot.body, *slot.offset});
+        }
+    }
+    if (!silent.empty()) {
+        (void)reader_.run([this, silent = std::move(silent)](Session& session) {
+            std::vector<Told> found;
+            for (const Silent& one : silent) {
+                auto recorded = find_outcome(session, one.id);
+                if (!recorded || !recorded->has_value()) continue;
+                Step step = Step::run;
+                if ((*recorded)->offset != one.offset) step = Step::duplicate;
+                if ((*recorded)->body != one.body) step = Step::id_reused;
+                found.push_back({one.id, one.body, step, std::move((*recorded)->outcome)});
+            }
+            told(found);
+        });
+    }
+    sweep_questions(now);
 }
 
 std::optional<InLine> LineRequester::in_line(const Uuid& id) {
@@ -419,8 +511,60 @@ std::optional<InLine> LineRequester::in_line(const Uuid& id) {
 
 void LineRequester::look_up(const Uuid& id, std::uint64_t tag, ReplySink& sink) {
     Outbox out;
-    answer_from_store(id, std::nullopt, {Waiter{&sink, tag, false}},
-                      error(Code::not_found, "no command with this id is on record"), out);
+    const Waiter waiter{&sink, tag, false};
+    const Error no_record = error(Code::not_found, "no command with this id is on record");
+    if (options_.alone) return answer_from_store(id, std::nullopt, {waiter}, no_record, out);
+    const bool queued = reader_.run([this, id, waiter](Session& session) {
+        auto found = find_outcome(session, id);
+        if (found && !found->has_value()) return ask_later(id, waiter);
+        Outbox told;
+        if (found) {
+            told.add(waiter, Settlement{(*found)->outcome, false});
+        } else {
+            told.add(waiter, found.error());
+        }
+    });
+    if (!queued) out.add(waiter, too_many_questions());
+}
+
+/// On the reader's thread.
+void LineRequester::ask_later(const Uuid& id, const Waiter& waiter) {
+    Question question{id, waiter, {}, env_.clock.mono() + kQuestionTime};
+    std::set<std::string> topics;
+    for (const Destination& destination : destinations_) topics.insert(destination.route.topic);
+    for (const std::string& topic : topics) {
+        const auto described = log_.describe(TopicId(topic));
+        if (!described) {
+            Outbox out;
+            return out.add(waiter, described.error());
+        }
+        for (const PartitionInfo& info : described->front().partitions) {
+            question.ends.emplace_back(TopicPartition{TopicId(topic), info.partition}, info.end);
+        }
+    }
+    const MutexLock lock(mutex_);
+    questions_.push_back(std::move(question));
+}
+
+void LineRequester::sweep_questions(MonoTime now) {
+    std::vector<Question> ripe, late;
+    {
+        const MutexLock lock(mutex_);
+        std::vector<Question> left;
+        for (Question& question : questions_) {
+            const bool applied = std::all_of(
+                question.ends.begin(), question.ends.end(),
+                [&](const auto& end) { return progress_.next(end.first) >= end.second; });
+            (applied ? ripe : now >= question.until ? late : left).push_back(std::move(question));
+        }
+        questions_ = std::move(left);
+    }
+    Outbox out;
+    for (const Question& question : late) out.add(question.waiter, in_line_elsewhere());
+    for (const Question& question : ripe) {
+        answer_from_store(question.id, std::nullopt, {question.waiter},
+                          error(Code::not_found, "no command with this id is on record"), out);
+    }
 }
 
 bool LineRequester::wait_until_empty(Wake& wake, MonoTime by) {
@@ -447,6 +591,8 @@ void LineRequester::abandon_all() {
         out.add_all(slot.waiters, left_at_stop());
         slot.waiters.clear();
     }
+    for (const Question& question : questions_) out.add(question.waiter, left_at_stop());
+    questions_.clear();
 }
 
 }  // namespace penstock

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "penstock/runtime/batch.h"
 #include "penstock/runtime/observer.h"
 #include "penstock/runtime/reader.h"
+#include "penstock/runtime/replies.h"
 #include "penstock/runtime/requester.h"
 
 namespace penstock {
@@ -18,6 +20,8 @@ namespace penstock {
 struct RequesterOptions {
     std::size_t max_in_line = 65'536;
     std::chrono::milliseconds dedup_horizon{};
+    bool alone = true;                   ///< no other process decides anything
+    std::function<void()> on_gate_lost;  ///< the gate does not know its state; called often
 };
 
 /// Where a type's commands go.
@@ -33,6 +37,7 @@ public:
     virtual ~LineProgress() = default;
     virtual Offset next(const TopicPartition& at) const = 0;
     virtual double rate(const TopicPartition& at) const = 0;  ///< commands/s; 0: not known
+    virtual bool held(const TopicPartition& at) const = 0;    ///< decided in this process
 };
 
 /// The requester of one process. A command in line has a slot from submit() until it is both
@@ -43,6 +48,8 @@ public:
                   RuntimeObserver&);
 
     void set_destinations(std::vector<Destination> destinations);
+    /// Where other processes send outcomes for this one; before the first submit().
+    void set_reply_partition(std::uint32_t partition) { reply_to_ = partition; }
     /// Why nothing is taken at present; none: open.
     void refuse_all(std::optional<Error> why);
 
@@ -52,6 +59,10 @@ public:
 
     /// From the lanes, after the commit.
     void decided(std::span<Item> items);
+    /// From other processes' lanes. Outcomes may be moved from.
+    void told(std::span<Told> outcomes);
+    /// Asks the store for what other processes owe for long; now and then.
+    void sweep(MonoTime now);
     /// Nothing is in line any more; waits until `by`.
     bool wait_until_empty(Wake& wake, MonoTime by);
     /// Every caller that still waits gets unknown.
@@ -68,6 +79,8 @@ private:
         bool fresh_id = false;
         bool decided = false;  ///< the lane has published it
         bool pinned = false;   ///< its submitter is under way, or the log still owes an answer
+        bool stale = false;    ///< its record does not count: it is sent again
+        MonoTime logged_at{};  ///< when the log answered
         Command command;       ///< borrows from `bytes`
         std::string bytes;
         Hash128 body;
@@ -75,6 +88,14 @@ private:
         TopicPartition at;
         std::optional<Offset> offset;
         std::vector<Waiter> waiters;
+    };
+    /// An id that the store does not know, of which a command may be in line somewhere: that is so
+    /// until everything below these ends is applied.
+    struct Question {
+        Uuid id;
+        Waiter waiter;
+        std::vector<std::pair<TopicPartition, Offset>> ends;
+        MonoTime until;
     };
     /// Replies gathered under the lock, sent after it.
     class Outbox;
@@ -98,6 +119,10 @@ private:
     void ask_gate(std::span<const SlotIndex> taken);
     void append(std::span<const SlotIndex> admitted);
     void refuse(SlotIndex index, const Answer& answer, Outbox& out) REQUIRES(mutex_);
+    void send_again(SlotIndex index, std::vector<SlotIndex>& again) REQUIRES(mutex_);
+    void settle(Told& told, Outbox& out, std::vector<SlotIndex>& again) REQUIRES(mutex_);
+    void ask_later(const Uuid& id, const Waiter& waiter);
+    void sweep_questions(MonoTime now);
     void answer_from_store(Uuid id, std::optional<Hash128> body, std::vector<Waiter> waiters,
                            Answered otherwise, Outbox& out);
 
@@ -109,12 +134,14 @@ private:
     const RequesterOptions options_;
     RuntimeObserver& observer_;
     std::vector<Destination> destinations_;  // constant after set_destinations
+    std::optional<std::uint32_t> reply_to_;  // constant after set_reply_partition
 
     Mutex mutex_;
     std::deque<Slot> slots_ GUARDED_BY(mutex_);
     std::vector<SlotIndex> free_ GUARDED_BY(mutex_);
     std::unordered_map<Uuid, SlotIndex, IdHash> by_id_ GUARDED_BY(mutex_);
     std::optional<Error> refusing_ GUARDED_BY(mutex_);
+    std::vector<Question> questions_ GUARDED_BY(mutex_);
     Wake* emptied_ GUARDED_BY(mutex_) = nullptr;
 };
 

@@ -15,15 +15,24 @@ std::vector<Migration> runtime_migrations(const Dialect& dialect) {
         {"penstock",
          1,
          {
-             // Who owns a partition, and how far it is applied. epoch is the fence.
+             // Who owns a partition, and how far it is applied. epoch is the fence; member and
+             // session say who took it. What was admitted under an older generation of the gate
+             // than gate_generation counts below gate_end only.
              fmt::format("CREATE TABLE penstock_owner ("
                          "grp {key} NOT NULL, topic {key} NOT NULL, part {integer} NOT NULL, "
                          "epoch {integer} NOT NULL, seq {integer} NOT NULL, "
                          "next_offset {integer} NOT NULL, fingerprint {integer} NOT NULL, "
                          "log_uuid {id} NOT NULL, turn_time {integer} NOT NULL, "
-                         "session {text}, PRIMARY KEY (grp, topic, part)){clustered}",
+                         "gate_generation {integer} NOT NULL, gate_end {integer} NOT NULL, "
+                         "member {id}, session {text}, PRIMARY KEY (grp, topic, part)){clustered}",
                          fmt::arg("key", key), fmt::arg("integer", integer), fmt::arg("id", id),
                          fmt::arg("text", text), fmt::arg("clustered", clustered)),
+             // The processes of a group; lease_until by the database's own clock, in ms.
+             fmt::format("CREATE TABLE penstock_member ("
+                         "member {id} NOT NULL, grp {key} NOT NULL, "
+                         "lease_until {integer} NOT NULL, PRIMARY KEY (member)){clustered}",
+                         fmt::arg("key", key), fmt::arg("integer", integer), fmt::arg("id", id),
+                         fmt::arg("clustered", clustered)),
              // One row per id: its outcome for ever (outcome 1 done, 2 refused).
              fmt::format("CREATE TABLE penstock_processed ("
                          "id {id} NOT NULL, part {integer} NOT NULL, body_hash {id} NOT NULL, "

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "penstock/core/handler.h"
+#include "penstock/log/log.h"
+#include "penstock/store/store.h"
+
+namespace penstock {
+
+struct GateRebuildParts {
+    Gate& gate;
+    Log& log;
+    Store& store;
+    std::string group;
+    std::vector<Route> routes;
+    std::vector<TopicPartition> partitions;  ///< of these routes, sorted; their owner rows are made
+};
+
+/// Fills an empty gate from a snapshot of the store alone: what a start would find.
+Result<void> fill_gate(Gate& gate, std::span<const Route> routes, Session& reader,
+                       GateGeneration generation);
+
+/// Makes the gate anew from store and log: at the start, and whenever it lost what it knew. Lanes
+/// of all processes may go on deciding meanwhile; what they tell the gate is idempotent by id.
+/// Threads: one.
+class GateRebuild {
+public:
+    explicit GateRebuild(GateRebuildParts parts) : parts_(std::move(parts)) {}
+
+    Result<void> prepare(Session& owner);
+    /// True: every resource is open, of the generation that the owner rows name.
+    Result<bool> intact(Session& owner);
+    /// Closes, loads, opens, under the next generation. conflict: another process has begun that
+    /// since; look again with intact() a little later.
+    Result<void> run(Session& owner);
+
+private:
+    struct Range {
+        TopicPartition at;
+        Offset from, end;
+    };
+
+    Result<GateGeneration> generation(Session& owner);
+    Result<GateGeneration> begin_generation(Session& owner);
+    Result<void> set_ends(Session& owner, GateGeneration generation,
+                          const std::vector<Range>& ranges);
+    Result<std::vector<Range>> ends();
+    Result<void> load_log(const std::vector<Range>& ranges, GateGeneration generation);
+    Result<void> find_applied(Session& reader, std::vector<Range>& ranges);
+    const GateLink* link_of(std::string_view type) const;
+
+    const GateRebuildParts parts_;
+    StatementId newest_{}, advance_{}, set_end_{};
+};
+
+}  // namespace penstock

@@ -1,0 +1,202 @@
+#include "penstock/runtime/keeper.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace penstock {
+namespace {
+
+constexpr std::chrono::milliseconds kEvery{250};
+constexpr std::chrono::milliseconds kGatePause{500};
+constexpr std::chrono::seconds kRetentionEvery{10};
+
+Error low_on_space(std::uint64_t free_bytes) {
+    return error(Code::no_space,
+                 fmt::format("the disk is nearly full ({} MiB left): free some space; what was "
+                             "accepted is safe",
+                             free_bytes >> 20));
+}
+
+}  // namespace
+
+Keeper::Keeper(KeeperParts parts)
+    : parts_(std::move(parts)),
+      membership_(parts_.owner.group, parts_.owner.member, parts_.options.lease),
+      wake_(parts_.env.executor.make_wake()) {}
+
+Result<void> Keeper::open() {
+    auto session = parts_.store.open(Role::owner, SessionLimits{});
+    if (!session) return std::move(session).error();
+    session_ = std::move(*session);
+    PENSTOCK_TRY(membership_.prepare(*session_, parts_.store.dialect()));
+    PENSTOCK_TRY(parts_.gate_rebuild.prepare(*session_));
+    if (parts_.owner.alone) return {};
+    const auto joined = membership_.beat(*session_);
+    if (!joined) return joined.error();
+    return {};
+}
+
+void Keeper::start() {
+    task_ = parts_.env.executor.spawn("keeper", [this] { run(); });
+}
+
+void Keeper::stop() {
+    stopping_ = true;
+    wake_->notify();
+    task_.reset();
+}
+
+void Keeper::leave() {
+    if (session_ && !parts_.owner.alone) (void)membership_.leave(*session_);
+    session_.reset();
+}
+
+void Keeper::run() {
+    while (!stopping_) {
+        if (!parts_.owner.alone) keep_lease();
+        if (!ready_ && !failed_ && caught_up()) wait_for("the gate");
+        if (gate_lost_ && !failed_ && (ready_ || caught_up())) mend_gate();
+        watch_space();
+        apply_retention();
+        const MonoTime now = parts_.env.clock.mono();
+        parts_.sweep(now);
+        const bool waits = parts_.owner.alone && !ready_ && !gate_lost_;
+        wake_->wait_until(waits ? kNever : now + kEvery);
+    }
+}
+
+void Keeper::keep_lease() {
+    const auto view = membership_.beat(*session_);
+    if (view) {
+        if (cut_off_.exchange(false)) {
+            parts_.observer.say(RuntimeObserver::Level::info, "the database answers again");
+        }
+        return act_on(*view);
+    }
+    if (!cut_off_.exchange(true)) {
+        parts_.observer.say(RuntimeObserver::Level::warning,
+                            "the lease could not be renewed, trying again: " + view.error().text);
+    }
+    if (view.error().lost == Lost::session) (void)session_->reconnect();
+}
+
+void Keeper::act_on(const MemberView& view) {
+    std::vector<PartitionOwner> partitions;
+    for (const SeenOwner& seen : view.owners) {
+        if (state_of(seen.partition.at) == nullptr) continue;  // of a topic of later versions
+        follow(seen);
+        partitions.push_back(seen.partition);
+    }
+    if (failed_ || stopping_) return;
+    const Share share = fair_share(parts_.owner.member, view.members, partitions);
+    for (const TopicPartition& at : share.give) lane_of(at)->hand_back(at);
+    for (const TopicPartition& at : share.take) lane_of(at)->hand_over(at);
+}
+
+/// How far others are.
+void Keeper::follow(const SeenOwner& seen) {
+    PartitionState& state = *state_of(seen.partition.at);
+    std::uint64_t known = state.next;
+    while (!state.held && known < seen.next.value() &&
+           !state.next.compare_exchange_weak(known, seen.next.value())) {
+    }
+}
+
+bool Keeper::caught_up() const {
+    return std::all_of(parts_.goals.begin(), parts_.goals.end(),
+                       [](const auto& goal) { return goal.first->next >= goal.second; });
+}
+
+void Keeper::mend_gate() {
+    const MonoTime now = parts_.env.clock.mono();
+    if (now < next_gate_) return;
+    next_gate_ = now + kGatePause;
+    const auto intact = parts_.gate_rebuild.intact(*session_);
+    Result<void> mended;
+    if (!intact) {
+        mended = intact.error();
+    } else if (!*intact) {
+        mended = parts_.gate_rebuild.run(*session_);
+    }
+    if (!mended) {
+        const Error& why = mended.error();
+        if (why.lost == Lost::session) (void)session_->reconnect();
+        wait_for("the gate: " + why.text);
+        if (parts_.owner.alone) parts_.observer.fatal(why);
+        return;
+    }
+    gate_lost_ = false;
+    if (ready_ || stopping_ || failed_) return;
+    parts_.refuse_all(std::nullopt);
+    ready_ = true;
+    wait_for("");
+    parts_.observer.say(RuntimeObserver::Level::info, "ready");
+}
+
+void Keeper::gate_lost() noexcept {
+    if (!gate_lost_.exchange(true)) wake_->notify();
+}
+
+void Keeper::watch_space() {
+    if (parts_.options.data_directory.empty() || !ready_ || stopping_ || failed_) return;
+    const auto free_bytes = parts_.env.files.free_bytes(parts_.options.data_directory);
+    if (!free_bytes) return;
+    parts_.observer.disk_free(*free_bytes);
+    const bool low = *free_bytes < parts_.options.low_water_bytes;
+    if (low == low_on_space_) return;
+    low_on_space_ = low;
+    parts_.refuse_all(low ? std::optional<Error>(low_on_space(*free_bytes)) : std::nullopt);
+    parts_.observer.say(RuntimeObserver::Level::warning,
+                        low ? "the disk is nearly full: nothing is admitted until space is back"
+                            : "there is space on the disk again");
+}
+
+void Keeper::apply_retention() {
+    const MonoTime now = parts_.env.clock.mono();
+    if (now < next_retention_) return;
+    next_retention_ = now + kRetentionEvery;
+    for (const auto& [state, end] : parts_.goals) {
+        if (!state->held) continue;
+        const auto trimmed =
+            parts_.log.trim(state->at, Offset(state->next), parts_.env.clock.wall());
+        if (!trimmed) {
+            parts_.observer.say(RuntimeObserver::Level::warning, trimmed.error().text);
+        }
+    }
+}
+
+void Keeper::wait_for(const std::string& what) {
+    waits_for_.with([&](std::string& text) { text = what; });
+}
+
+void Keeper::failed(const std::string& why) {
+    failed_ = true;
+    wait_for(why);
+}
+
+Readiness Keeper::readiness() {
+    if (stopping_) return {false, "the server is stopping"};
+    if (ready_ && !failed_ && !cut_off_ && !gate_lost_) return {true, ""};
+    if (ready_ && !failed_ && cut_off_) return {false, "the database"};
+    if (ready_ && !failed_) return {false, "the gate"};
+    return {false, waits_for_.with([](const std::string& text) { return text; })};
+}
+
+Lane* Keeper::lane_of(const TopicPartition& at) const {
+    for (Lane* lane : parts_.lanes) {
+        for (const PartitionState& state : lane->partitions()) {
+            if (state.at == at) return lane;
+        }
+    }
+    return nullptr;
+}
+
+PartitionState* Keeper::state_of(const TopicPartition& at) const {
+    for (const auto& [state, end] : parts_.goals) {
+        if (state->at == at) return state;
+    }
+    return nullptr;
+}
+
+}  // namespace penstock

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "penstock/base/env.h"
+#include "penstock/base/guarded.h"
+#include "penstock/runtime/gate_rebuild.h"
+#include "penstock/runtime/lane.h"
+#include "penstock/runtime/membership.h"
+#include "penstock/runtime/node.h"
+
+namespace penstock {
+
+/// What the keeper takes care of. Outlives it.
+struct KeeperParts {
+    Env& env;
+    Log& log;
+    Store& store;
+    const NodeOptions& options;
+    Owner owner;
+    RuntimeObserver& observer;
+    GateRebuild gate_rebuild;
+    std::vector<Lane*> lanes;
+    /// Ends of the partitions at the start: the node is ready once all below is applied.
+    std::vector<std::pair<PartitionState*, std::uint64_t>> goals;
+    std::function<void(std::optional<Error>)> refuse_all;  ///< none: open
+    std::function<void(MonoTime)> sweep;                   ///< looks after what stays silent
+};
+
+/// Everything that is done beside the line, on one thread: heartbeat and fair share, readiness, the
+/// gate's rebuild, the disk, retention. Threads: start() and stop() one, the rest any.
+class Keeper {
+public:
+    explicit Keeper(KeeperParts parts);
+    ~Keeper() { stop(); }
+
+    /// Opens its session and joins the others.
+    Result<void> open();
+    void start();
+    /// Before the lanes stop: no partition is taken any more.
+    void stop();
+    /// After the lanes have given up what they owned: others need not wait for the lease.
+    void leave();
+
+    Readiness readiness();
+    void wait_for(const std::string& what);
+    void wake() noexcept { wake_->notify(); }
+    void gate_lost() noexcept;
+    /// Nothing is decided here any more.
+    void failed(const std::string& why);
+    bool ready() const { return ready_; }
+
+private:
+    void run();
+    void keep_lease();
+    void act_on(const MemberView& view);
+    void follow(const SeenOwner& seen);
+    bool caught_up() const;
+    void mend_gate();
+    void watch_space();
+    void apply_retention();
+    Lane* lane_of(const TopicPartition& at) const;
+    PartitionState* state_of(const TopicPartition& at) const;
+
+    KeeperParts parts_;
+    Membership membership_;
+    std::unique_ptr<Session> session_;
+    std::atomic<bool> ready_{false}, stopping_{false}, failed_{false}, gate_lost_{true};
+    std::atomic<bool> cut_off_{false};  ///< the lease could not be renewed lately
+    bool low_on_space_ = false;
+    MonoTime next_retention_{}, next_gate_{};
+    Guarded<std::string> waits_for_;
+    std::unique_ptr<Wake> wake_;
+    std::unique_ptr<Task> task_;  // last: joined first
+};
+
+}  // namespace penstock

@@ -1,0 +1,113 @@
+#include "penstock/runtime/membership.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace penstock {
+namespace {
+
+Bytes bytes_of(const Uuid& uuid) {
+    return std::as_bytes(std::span(uuid.bytes));
+}
+
+Uuid uuid_of(Bytes bytes) {
+    Uuid uuid;
+    if (bytes.size() == uuid.bytes.size()) {
+        std::memcpy(uuid.bytes.data(), bytes.data(), bytes.size());
+    }
+    return uuid;
+}
+
+}  // namespace
+
+Result<void> Membership::prepare(Session& session, const Dialect& dialect) {
+    const auto prepare = [&](StatementId& into, const std::string& sql) -> Result<void> {
+        auto prepared = session.prepare(sql);
+        if (!prepared) return prepared.error();
+        into = *prepared;
+        return {};
+    };
+    const auto now = dialect.now_ms();
+    PENSTOCK_TRY(prepare(renew_, fmt::format("UPDATE penstock_member SET lease_until = {} + :lease "
+                                             "WHERE member = :member",
+                                             now)));
+    PENSTOCK_TRY(
+        prepare(join_, fmt::format("INSERT INTO penstock_member (member, grp, lease_until) "
+                                   "VALUES (:member, :grp, {} + :lease)",
+                                   now)));
+    // Long dead ones only: a row that is needed nowhere is in nobody's way.
+    PENSTOCK_TRY(prepare(forget_, fmt::format("DELETE FROM penstock_member WHERE grp = :grp AND "
+                                              "lease_until < {} - 600000",
+                                              now)));
+    PENSTOCK_TRY(prepare(members_, fmt::format("SELECT member FROM penstock_member WHERE grp = "
+                                               ":grp AND lease_until > {}",
+                                               now)));
+    PENSTOCK_TRY(prepare(owners_,
+                         "SELECT topic, part, next_offset, member FROM penstock_owner "
+                         "WHERE grp = :grp ORDER BY topic, part"));
+    return prepare(leave_, "DELETE FROM penstock_member WHERE member = :member");
+}
+
+Result<MemberView> Membership::beat(Session& session) {
+    PENSTOCK_TRY(session.begin());
+    auto view = renew_and_look(session);
+    if (!view) {
+        session.rollback();
+        return view;
+    }
+    PENSTOCK_TRY(session.commit());
+    return view;
+}
+
+Result<MemberView> Membership::renew_and_look(Session& session) {
+    const std::string_view group = group_;
+    const std::int64_t lease = lease_.count();
+    const Value renewal[] = {lease, bytes_of(me_)};
+    const auto renewed = run_one(session, renew_, renewal);
+    if (!renewed) return renewed.error();
+    if (renewed->matched == 0) {
+        const Value joining[] = {bytes_of(me_), group, lease};
+        if (const auto joined = run_one(session, join_, joining); !joined) return joined.error();
+        const Value of_group[] = {group};
+        if (const auto done = run_one(session, forget_, of_group); !done) return done.error();
+    }
+    const Value of_group[] = {group};
+    const auto members = run_one(session, members_, of_group);
+    if (!members) return members.error();
+    const auto owners = run_one(session, owners_, of_group);
+    if (!owners) return owners.error();
+    MemberView view;
+    for (std::size_t i = 0; i < members->table.rows(); ++i) {
+        view.members.push_back(uuid_of(members->table.blob(i, 0)));
+    }
+    std::sort(view.members.begin(), view.members.end());
+    const Table& table = owners->table;
+    for (std::size_t i = 0; i < table.rows(); ++i) {
+        SeenOwner seen{{{TopicId(std::string(table.text(i, 0))),
+                         PartitionId(static_cast<std::uint32_t>(table.integer(i, 1)))},
+                        std::nullopt},
+                       Offset(static_cast<std::uint64_t>(table.integer(i, 2)))};
+        if (!table.is_null(i, 3)) {
+            const Uuid owner = uuid_of(table.blob(i, 3));
+            if (std::binary_search(view.members.begin(), view.members.end(), owner)) {
+                seen.partition.owner = owner;
+            }
+        }
+        view.owners.push_back(std::move(seen));
+    }
+    return view;
+}
+
+Result<void> Membership::leave(Session& session) {
+    PENSTOCK_TRY(session.begin());
+    const Value me[] = {bytes_of(me_)};
+    if (const auto left = run_one(session, leave_, me); !left) {
+        session.rollback();
+        return left.error();
+    }
+    return session.commit();
+}
+
+}  // namespace penstock
