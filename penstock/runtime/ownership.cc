@@ -122,7 +122,7 @@ Result<Owned> Ownership::take(Session& session, const TopicPartition& at, bool* 
         if (!rows) return rows.error();
         if (rows->table.rows() != 1) return fenced(at);
         Owned owned = owned_of(rows->table, 0);
-        *fresh = owned.epoch == Epoch(1);
+        if (fresh != nullptr) *fresh = owned.epoch == Epoch(1);
         return owned;
     };
     auto owned = body();

@@ -38,7 +38,10 @@ protected:
         ASSERT_TRUE(made) << made.error().text;
         session_ = open_session(*store_);
         ASSERT_TRUE(ownership_.prepare(*session_, store_->dialect()));
-        auto owned = ownership_.take(*session_, at_, Uuid{}, nullptr);
+        ASSERT_TRUE(session_->begin());
+        ASSERT_TRUE(ownership_.make(*session_, at_, Uuid{}));
+        ASSERT_TRUE(session_->commit());
+        auto owned = ownership_.take(*session_, at_, nullptr);
         ASSERT_TRUE(owned) << owned.error().text;
         owned_ = *owned;
     }
@@ -67,7 +70,7 @@ protected:
     const TopicPartition at_{TopicId("sale"), PartitionId(0)};
     std::unique_ptr<MariadbStore> store_;
     std::unique_ptr<Session> session_;
-    Ownership ownership_{"penstock"};
+    Ownership ownership_{Owner{"penstock", {}, true}};
     Owned owned_;
 };
 
@@ -101,9 +104,9 @@ TEST_F(MariadbFaults, AnUnknownCommitOfAnOwnerThatWasReplacedIsFenced) {
     proxy_.cut_before(kCommit);
     expect_unknown_commit();
     const auto successor = open_session(*store_);
-    Ownership other("penstock");
+    Ownership other(Owner{"penstock", {}, true});
     ASSERT_TRUE(other.prepare(*successor, store_->dialect()));
-    ASSERT_TRUE(other.take(*successor, at_, Uuid{}, nullptr));
+    ASSERT_TRUE(other.take(*successor, at_, nullptr));
     const auto done = ownership_.was_committed(*session_, owned_);
     ASSERT_FALSE(done);
     EXPECT_EQ(done.error().code, Code::fenced) << done.error().text;
@@ -111,9 +114,9 @@ TEST_F(MariadbFaults, AnUnknownCommitOfAnOwnerThatWasReplacedIsFenced) {
 
 TEST_F(MariadbFaults, AStaleEpochMatchesNoRow) {
     const auto successor = open_session(*store_);
-    Ownership other("penstock");
+    Ownership other(Owner{"penstock", {}, true});
     ASSERT_TRUE(other.prepare(*successor, store_->dialect()));
-    const auto taken = other.take(*successor, at_, Uuid{}, nullptr);
+    const auto taken = other.take(*successor, at_, nullptr);
     ASSERT_TRUE(taken);
     EXPECT_EQ(taken->epoch.value(), owned_.epoch.value() + 1);
     ASSERT_TRUE(session_->begin());

@@ -93,7 +93,7 @@ TEST_F(PostgresFaults, ALateCommitCannotContradictTheReadBack) {
     ASSERT_FALSE(committed);
     EXPECT_EQ(committed.error().effect, Effect::unknown) << committed.error().text;
     const auto again = session_of(*store_);
-    Ownership reader("test");
+    Ownership reader(Owner{"test", {}, true});
     ASSERT_TRUE(reader.prepare(*again, store_->dialect()));
     const auto was = reader.was_committed(*again, owner.owned);
     ASSERT_TRUE(was) << was.error().text;

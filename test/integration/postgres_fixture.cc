@@ -110,8 +110,11 @@ bool PostgresTest::mend(Session& session) {
 void OwnerOfT::take() {
     const auto prepared = ownership_.prepare(session_, PostgresDialect());
     ASSERT_TRUE(prepared) << prepared.error().text;
-    auto taken =
-        ownership_.take(session_, {TopicId(std::string("t")), PartitionId(0)}, Uuid{}, nullptr);
+    const TopicPartition at{TopicId(std::string("t")), PartitionId(0)};
+    ASSERT_TRUE(session_.begin());
+    ASSERT_TRUE(ownership_.make(session_, at, Uuid{}));
+    ASSERT_TRUE(session_.commit());
+    auto taken = ownership_.take(session_, at, nullptr);
     ASSERT_TRUE(taken) << taken.error().text;
     owned = *std::move(taken);
 }

@@ -63,7 +63,7 @@ public:
 
 private:
     Session& session_;
-    Ownership ownership_{"test"};
+    Ownership ownership_{Owner{"test", {}, true}};
     Advance advance_{};
 };
 
