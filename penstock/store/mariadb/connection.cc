@@ -14,6 +14,8 @@ namespace penstock::mariadb {
 namespace {
 
 constexpr unsigned long kOldestVersion = 100'600;
+// A session without a transaction may rest: a short default of the server is not for it.
+constexpr int kRest_s = 86'400;
 // Texts are written as the SQL of users expects: no ANSI_QUOTES, no NO_BACKSLASH_ESCAPES.
 constexpr std::string_view kSqlMode =
     "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
@@ -27,8 +29,8 @@ std::string settings_sql(Role role, const SessionLimits& limits) {
     std::string sql = fmt::format(
         "SET SESSION autocommit = 1, sql_mode = '{0}', time_zone = '+00:00', "
         "foreign_key_checks = 1, unique_checks = 1, check_constraint_checks = 1, "
-        "innodb_lock_wait_timeout = {1}, lock_wait_timeout = {1}",
-        kSqlMode, whole_seconds(limits.busy));
+        "innodb_lock_wait_timeout = {1}, lock_wait_timeout = {1}, wait_timeout = {2}",
+        kSqlMode, whole_seconds(limits.busy), kRest_s);
     if (role == Role::owner) {
         sql += fmt::format(
             ", idle_transaction_timeout = {0}, idle_write_transaction_timeout = {0}, "
@@ -61,7 +63,8 @@ Result<void> Connection::connect() {
     MYSQL* const connection = connection_.get();
     PENSTOCK_CHECK(connection != nullptr);
     const auto connect_s = static_cast<unsigned>(options_.connect_time.count());
-    const auto reply_s = static_cast<unsigned>(options_.reply_time.count());
+    const auto reply_s = static_cast<unsigned>(
+        std::max<std::int64_t>(options_.reply_time.count(), 2 * whole_seconds(limits_.busy)));
     const unsigned protocol = MYSQL_PROTOCOL_TCP;  // "localhost" would mean a socket file
     const unsigned no_files = 0;
     mysql_options(connection, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);

@@ -310,14 +310,12 @@ Result<void> MariadbSession::commit() {
         return {};
     }
     Error failure = std::move(done).error();
-    if (failure.code == Code::conflict && failure.lost == Lost::transaction) {
-        broken_ = true;  // refused and rolled back, as a cluster does
-        return failure;
-    }
+    broken_ = true;
+    // Rolled back instead, as a cluster does with what another node has outrun.
+    if (connection_.last_number() == ER_LOCK_DEADLOCK) return failure;
     // Lost on the way, or half done in the engine: only a look at the rows can tell.
     failure.effect = Effect::unknown;
     failure.lost = Lost::session;
-    broken_ = true;
     connection_.close();
     return failure;
 }

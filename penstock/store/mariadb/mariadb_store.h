@@ -16,8 +16,8 @@ struct MariadbOptions {
     std::string url;
     /// A connection that is not there after this time is given up.
     std::chrono::seconds connect_time{5};
-    /// A server that says nothing for so long is taken for gone: more than the longest statement
-    /// and the longest wait for a lock.
+    /// A server that says nothing for so long is taken for gone: more than the longest statement;
+    /// at least twice SessionLimits::busy.
     std::chrono::seconds reply_time{30};
     std::uint32_t writers = 2;
     /// Settings of the server that may lose a commit with the power are let pass.

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <mysqld_error.h>
 
+#include <cctype>
 #include <charconv>
+#include <map>
 #include <optional>
 
 #include "penstock/store/schema_steps.h"
@@ -33,11 +35,9 @@ std::string mark_of(const Migration& migration) {
 
 bool changes_rows(std::string_view sql) {
     const std::size_t begin = sql.find_first_not_of(" \n\t\r");
-    const std::string_view verb = sql.substr(std::min(begin, sql.size()), 6);
-    for (const std::string_view other : {"INSERT", "UPDATE", "DELETE", "insert", "update"}) {
-        if (verb == other) return true;
-    }
-    return false;
+    std::string verb(sql.substr(std::min(begin, sql.size()), 6));
+    for (char& c : verb) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    return verb == "INSERT" || verb == "UPDATE" || verb == "DELETE";
 }
 
 /// What a statement that was run before says when it is run again. Dropping is done when nothing is
