@@ -26,14 +26,17 @@ std::string escaped(std::string_view name) {
     return text;
 }
 
+/// The field of a holder, never as long as an id.
+void put_holder(std::string& out, std::string_view holder) {
+    const bool as_long = holder.size() + 1 == sizeof(Uuid);
+    message_pack::put_text(out, {as_long ? "g" : "h", holder, as_long ? "." : ""});
+}
+
 }  // namespace
 
 ResourceKeys::ResourceKeys(std::string_view prefix, std::string_view resource) {
-    const std::string slot = fmt::format("{}{{{}}}", prefix, escaped(resource));
-    state = slot + ":state";
-    ids = slot + ":ids";
-    holders = slot + ":holders";
-    back = slot + ":back";
+    units = fmt::format("{}{{{}}}", prefix, escaped(resource));
+    back = units + ":back";
 }
 
 void Batch::add(ClaimOp op, std::string_view holder) {
@@ -55,17 +58,18 @@ std::unique_ptr<Batch> Batch::settlements() const {
 }
 
 void ClaimArguments::encode(const Batch& batch) {
-    for (std::string* text : {&ids, &holders, &kinds, &quantities, &later}) text->clear();
+    for (std::string* text : {&fields, &kinds, &quantities, &later}) text->clear();
     const std::vector<ClaimOp>& ops = batch.ops;
-    message_pack::put_array(holders, ops.size());
+    message_pack::put_array(fields, 1 + 2 * ops.size());
+    message_pack::put_text(fields, "s");
     bool only_asks = true, only_ones = true, one_time = true;
     for (const ClaimOp& op : ops) {
-        ids.append(reinterpret_cast<const char*>(op.id.bytes.data()), op.id.bytes.size());
-        message_pack::put_text(holders, batch.holder_of(op));
+        message_pack::put_text(fields, as_text(std::as_bytes(std::span(op.id.bytes))));
         only_asks = only_asks && op.kind == OpKind::ask;
         only_ones = only_ones && op.quantity == 1;
         one_time = one_time && op.now == ops.front().now;
     }
+    for (const ClaimOp& op : ops) put_holder(fields, batch.holder_of(op));
     base = ops.empty() ? "0" : std::to_string(lua_ms(ops.front().now));
     if (!only_asks) {
         for (const ClaimOp& op : ops) kinds += static_cast<char>(op.kind);

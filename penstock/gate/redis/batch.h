@@ -20,7 +20,7 @@ inline constexpr std::size_t kMostNameBytes = 1024;
 /// %XX, so that no name can leave its hash tag or stand for another.
 struct ResourceKeys {
     ResourceKeys(std::string_view prefix, std::string_view resource);
-    std::string state, ids, holders, back;
+    std::string units, back;
 };
 
 /// A thread that waits for what a script says.
@@ -68,7 +68,7 @@ class ClaimArguments {
 public:
     void encode(const Batch& batch);
 
-    std::string ids, holders, kinds, quantities, base, later;
+    std::string fields, kinds, quantities, base, later;
 };
 
 /// Generations as the scripts compare them: 20 digits.

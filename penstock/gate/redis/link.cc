@@ -77,7 +77,8 @@ ServerFacts facts_of(std::string_view info) {
 
 Result<void> check(const ServerFacts& facts, std::string_view place, bool any_policy) {
     constexpr int kLeastVersion = 6;
-    if (std::atoi(facts.version.c_str()) < kLeastVersion || facts.run_id.empty()) {
+    constexpr std::size_t kRunIdBytes = 40;
+    if (std::atoi(facts.version.c_str()) < kLeastVersion || facts.run_id.size() != kRunIdBytes) {
         return error(Code::unsafe,
                      fmt::format("Redis at {} is of version \"{}\"; the gate needs {} or later",
                                  place, facts.version, kLeastVersion));

@@ -17,13 +17,19 @@ void put_array(std::string& out, std::size_t count) {
 }
 
 void put_text(std::string& out, std::string_view text) {
-    if (text.size() < 32) {
-        out += static_cast<char>(0xa0 | text.size());
+    put_text(out, {text});
+}
+
+void put_text(std::string& out, std::initializer_list<std::string_view> parts) {
+    std::size_t size = 0;
+    for (const std::string_view part : parts) size += part.size();
+    if (size < 32) {
+        out += static_cast<char>(0xa0 | size);
     } else {
         out += '\xda';
-        put_big_endian(out, text.size(), 2);
+        put_big_endian(out, size, 2);
     }
-    out += text;
+    for (const std::string_view part : parts) out += part;
 }
 
 void put_number(std::string& out, std::int64_t value) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,8 @@ namespace penstock::message_pack {
 
 void put_array(std::string& out, std::size_t count);     ///< the head; below 65,536 entries
 void put_text(std::string& out, std::string_view text);  ///< below 65,536 bytes
+/// The parts as one text.
+void put_text(std::string& out, std::initializer_list<std::string_view> parts);
 void put_number(std::string& out, std::int64_t value);
 
 /// Reads an array of unsigned numbers one by one. What does not parse is the end.

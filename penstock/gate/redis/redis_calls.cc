@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <array>
 
+#include "penstock/gate/redis/gate_state.h"
 #include "penstock/gate/redis/message_pack.h"
 #include "penstock/gate/redis/redis_loop.h"
-#include "penstock/gate/redis/state_line.h"
 
 namespace penstock {
 namespace {
@@ -37,11 +37,12 @@ Error foreign(std::string_view key) {
                              key));
 }
 
-/// What an error reply says. The scripts write last and whole, so one that was refused or killed
-/// has done nothing; of an error that nobody foresaw, this is not known.
+/// What an error reply says; before version 7 the server writes more around its word. The scripts
+/// write last and whole, so one that was refused or killed has done nothing; of an error that
+/// nobody foresaw, this is not known.
 Error error_of(std::string_view text) {
     struct Known {
-        std::string_view start;
+        std::string_view name;
         Code code;
     };
     constexpr std::array kKnown = {
@@ -51,7 +52,7 @@ Error error_of(std::string_view text) {
         Known{"MASTERDOWN", Code::not_ready}, Known{"WRONGTYPE", Code::unsafe}};
     const std::string message = fmt::format("Redis refused the gate's script: {}", text);
     for (const Known& known : kKnown) {
-        if (text.starts_with(known.start)) return error(known.code, message);
+        if (text.find(known.name) != std::string_view::npos) return error(known.code, message);
     }
     if (text.find("SCRIPT KILL") != std::string_view::npos) return error(Code::not_ready, message);
     return unknown_effect(Code::io, message);
@@ -86,15 +87,13 @@ void RedisLoop::send(Queue& queue, const Batch& batch, bool whole_script) {
     } else {
         words.emplace_back(control ? control_sha_ : claims_sha_);
     }
-    words.insert(words.end(),
-                 {"4", keys.state, keys.ids, keys.holders, keys.back, run_id_, generation, writes});
+    words.insert(words.end(), {"2", keys.units, keys.back, run_id_, generation, writes});
     if (control) {
         words.insert(words.end(), batch.control.begin(), batch.control.end());
     } else {
         arguments_.encode(batch);
-        words.insert(words.end(),
-                     {batch.load_generation, arguments_.ids, arguments_.holders, arguments_.kinds,
-                      arguments_.quantities, arguments_.base, arguments_.later});
+        words.insert(words.end(), {batch.load_generation, arguments_.fields, arguments_.kinds,
+                                   arguments_.quantities, arguments_.base, arguments_.later});
     }
     link_->send(words);
 }
@@ -129,7 +128,8 @@ void RedisLoop::replied(redisReply& reply) {
 }
 
 void RedisLoop::refused(InFlight flight, std::string_view text) {
-    const Error why = error_of(text);
+    Error why = error_of(text);
+    if (why.code == Code::unsafe) why = foreign(flight.queue->keys.units);
     const Batch& batch = *flight.batch;
     if (batch.call != nullptr) return batch.call->finish(why);
     answer_all(batch, why);
@@ -142,9 +142,9 @@ void RedisLoop::refused(InFlight flight, std::string_view text) {
         }
     }
     // No longer the primary, or not yet: look again who answers there.
-    const bool other = text.starts_with("READONLY") || text.starts_with("LOADING") ||
-                       text.starts_with("MASTERDOWN");
-    if (other) fail(why);
+    for (const std::string_view other : {"READONLY", "LOADING", "MASTERDOWN"}) {
+        if (text.find(other) != std::string_view::npos) return fail(why);
+    }
 }
 
 void RedisLoop::answered(Queue& queue, const Batch& batch, const redisReply& reply) {
@@ -170,20 +170,25 @@ void RedisLoop::answered(Queue& queue, const Batch& batch, const redisReply& rep
 
 void RedisLoop::answered_ok(Queue& queue, const Batch& batch, const redisReply& reply) {
     const GateGeneration generation(parse_number(word(reply, 1)).value_or(0));
-    const std::string_view codes = word(reply, 3);
-    message_pack::Numbers lefts(word(reply, 4));
-    if (reply.elements != 5 || codes.size() != batch.ops.size() ||
-        lefts.count() != batch.ops.size()) {
-        settlements_done(batch);
+    const std::string_view codes = word(reply, 4);
+    message_pack::Numbers lefts(word(reply, 5));
+    settlements_done(batch);
+    if (reply.elements != 6 || codes.size() != batch.ops.size() ||
+        (lefts.count() != 0 && lefts.count() != batch.ops.size())) {
         return answer_all(batch, unknown_effect(Code::io, "Redis gave a reply of another length"));
     }
     queue.generation = generation;
     queue.writes = static_cast<std::uint64_t>(reply.element[2]->integer);
     queue.told = false;
-    settlements_done(batch);
+    std::int64_t free = reply.element[3]->integer;
     lefts_.clear();
     for (std::size_t i = 0; i < batch.ops.size(); ++i) {
-        lefts_.push_back(static_cast<std::uint32_t>(lefts.next().value_or(0)));
+        if (lefts.count() != 0) {
+            free = static_cast<std::int64_t>(lefts.next().value_or(0));
+        } else if (static_cast<Admission>(codes[i]) == Admission::admitted) {
+            free -= batch.ops[i].quantity;
+        }
+        lefts_.push_back(static_cast<std::uint32_t>(std::max<std::int64_t>(0, free)));
     }
     answer_each(batch, [&](std::size_t i) {
         return Answer{batch.ops[i].tag, static_cast<Admission>(codes[i]), lefts_[i], generation};

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "penstock/gate/redis/gate_state.h"
 #include "penstock/gate/redis/redis_loop.h"
-#include "penstock/gate/redis/state_line.h"
 
 namespace penstock {
 namespace {
@@ -13,16 +13,20 @@ namespace {
 /// What is left of a dropped resource, so that other processes learn that it is gone and not lost.
 constexpr std::string_view kTombstoneMs = "86400000";
 
-std::string text_of(std::optional<LogTime> time) {
-    return time ? std::to_string(lua_ms(*time)) : "-";
+/// Before and after every time: what "always" is to the scripts.
+constexpr std::string_view kBeforeAll = "-1000000000000000";
+constexpr std::string_view kAfterAll = "1000000000000000";
+
+std::string text_of(std::optional<LogTime> time, std::string_view none) {
+    return time ? std::to_string(lua_ms(*time)) : std::string(none);
 }
 
 /// quantity, limit, opens_at, closes_at, closed: as the control script takes them.
 void add_spec(std::vector<std::string>& words, const ResourceSpec& spec) {
     words.push_back(std::to_string(spec.quantity));
-    words.push_back(spec.per_holder ? std::to_string(*spec.per_holder) : "-");
-    words.push_back(text_of(spec.opens_at));
-    words.push_back(text_of(spec.closes_at));
+    words.push_back(spec.per_holder ? std::to_string(*spec.per_holder) : "-1");
+    words.push_back(text_of(spec.opens_at, kBeforeAll));
+    words.push_back(text_of(spec.closes_at, kAfterAll));
     words.push_back(spec.closed ? "1" : "0");
 }
 

@@ -5,237 +5,268 @@
 namespace penstock {
 namespace {
 
-/// Types, then the state line. A check's name in angle brackets becomes true, or false in tests.
+/// How the state is read, written and doubted. A check's name in angle brackets becomes true, or
+/// false in tests.
 constexpr std::string_view kPrelude = R"lua(
 local call = redis.call
-local wanted = {'string', 'hash', 'hash', 'hash'}
-if <types> then
-  for i = 1, 4 do
-    local found = call('TYPE', KEYS[i]).ok
-    if found ~= 'none' and found ~= wanted[i] then return {'foreign', KEYS[i]} end
-  end
-end
-local line = call('GET', KEYS[1])
-local gen, run, phase, quantity, limit, opens, closes, closed, granted, reserved, n_ids, n_holders,
-  writes, over, none, few, sold, early, late
-if line then
-  gen, run, phase, quantity, limit, opens, closes, closed, granted, reserved, n_ids, n_holders,
-    writes, over, none, few, sold, early, late = string.match(line,
-      '^penstock%-gate 1 (%d+) (%w+) (%a+) (%d+) (%S+) (%S+) (%S+) ([01]) (%d+) (%d+) (%d+) (%d+) ' ..
-      '(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
-  if not gen then return {'foreign', KEYS[1]} end
-  quantity, granted, reserved = tonumber(quantity), tonumber(granted), tonumber(reserved)
-  n_ids, n_holders, writes = tonumber(n_ids), tonumber(n_holders), tonumber(writes)
+local layout = '>c16c20c40BBdddddddddddddd'
+local gen, run, phase, closed, quantity, cap, from, till, granted, reserved, entries, writes, over,
+  none, few, sold, early, late, marker
+local function read(state)
+  if #state ~= 190 then return false end
+  marker, gen, run, phase, closed, quantity, cap, from, till, granted, reserved, entries, writes,
+    over, none, few, sold, early, late = struct.unpack(layout, state)
+  return marker == 'penstock-gate 1 '
 end
 local function state()
-  return table.concat({'penstock-gate 1', gen, run, phase, quantity, limit, opens, closes, closed,
-    granted, reserved, n_ids, n_holders, writes, over, none, few, sold, early, late}, ' ')
+  return struct.pack(layout, 'penstock-gate 1 ', gen, run, phase, closed, quantity, cap, from, till,
+    granted, reserved, entries, writes, over, none, few, sold, early, late)
 end
 local function lost()
   if <run_id> and run ~= ARGV[1] then return 'it was built on another server process' end
-  if phase == 'lost' then return 'it was found lost before' end
+  if phase == 3 then return 'it was found lost before' end
   if <generation> then
     if gen < ARGV[2] then return 'its generation went back' end
     if gen == ARGV[2] and writes < tonumber(ARGV[3]) then return 'its writes went back' end
   end
-  if <whole> and (call('HLEN', KEYS[2]) ~= n_ids or call('HLEN', KEYS[3]) ~= n_holders) then
-    return 'entries are missing'
-  end
+  if <whole> and call('HLEN', KEYS[1]) ~= entries + 1 then return 'entries are missing' end
   return nil
 end
 )lua";
 
 constexpr std::string_view kClaims = R"lua(
-if not line then return {'missing'} end
-if phase == 'dropped' then return {'dropped'} end
+local field = cmsgpack.unpack(ARGV[5])
+local n = (#field - 1) / 2
+local found = call('HMGET', KEYS[1], unpack(field))
+if not found[1] then
+  if call('EXISTS', KEYS[1]) == 1 then return {'foreign', KEYS[1]} end
+  return {'missing'}
+end
+if not read(found[1]) then return {'foreign', KEYS[1]} end
+if phase == 4 then return {'dropped'} end
 local why = lost()
 if why then
-  if run == ARGV[1] and phase ~= 'lost' then
-    phase = 'lost'
-    call('SET', KEYS[1], state())
+  if run == ARGV[1] and phase ~= 3 then
+    phase = 3
+    call('HSET', KEYS[1], 's', state())
   end
   return {'lost', why}
 end
 if ARGV[4] ~= '' then
   if gen ~= ARGV[4] then return {'fenced', gen} end
-  if phase ~= 'rebuilding' then return {'opened'} end
+  if phase ~= 1 then return {'opened'} end
 end
-if #ARGV[5] == 0 then return {'ok', gen, writes, '', ''} end
-local cap, from, till = tonumber(limit), tonumber(opens), tonumber(closes)
-local base = tonumber(ARGV[9])
-local id, n = {}, #ARGV[5] / 16
-for i = 1, n do id[i] = string.sub(ARGV[5], i * 16 - 15, i * 16) end
-local holder = cmsgpack.unpack(ARGV[6])
-local kinds = ARGV[7] ~= '' and ARGV[7]
-local quantities = ARGV[8] ~= '' and cmsgpack.unpack(ARGV[8])
-local later = ARGV[10] ~= '' and cmsgpack.unpack(ARGV[10])
-local found = call('HMGET', KEYS[2], unpack(id))
-local had = cap and call('HMGET', KEYS[3], unpack(holder))
-local closing = phase ~= 'open' and call('HMGET', KEYS[4], unpack(id))
-local entry, held, back = {}, {}, {}
-local codes, lefts = {}, {}
+if n == 0 then return {'ok', gen, writes, 0, '', ''} end
+local closing
+if phase == 1 then
+  local kind = call('TYPE', KEYS[2]).ok
+  if kind ~= 'none' and kind ~= 'hash' then return {'foreign', KEYS[2]} end
+  closing = call('HMGET', KEYS[2], unpack(field, 2, n + 1))
+end
 local byte = string.byte
-local changed, refused = false, false
+local kinds = ARGV[6] ~= '' and ARGV[6]
+local quantities = ARGV[7] ~= '' and cmsgpack.unpack(ARGV[7])
+local base = tonumber(ARGV[8])
+local later = ARGV[9] ~= '' and cmsgpack.unpack(ARGV[9])
+local limited = cap >= 0
+local free = quantity - granted - reserved
+local first = free
+local now, set, m, codes = {}, {}, 0, {}
+local gone, back, lefts = kinds and {}, kinds and {}, kinds and {}
+local changed = false
 
-local function units_held(i)
-  local units = held[holder[i]]
-  if units == nil then units = tonumber(had[i] or 0) end
-  return units
-end
-local function take(i, units, value)
-  entry[id[i]] = value
-  n_ids = n_ids + 1
-  changed = true
-  if cap then
-    local before = units_held(i)
-    if before == 0 then n_holders = n_holders + 1 end
-    held[holder[i]] = before + units
+local grant, give_back, take
+if kinds then
+  local function units_held(i)
+    local held = now[field[n + 1 + i]]
+    if held == nil then held = tonumber(found[n + 1 + i] or 0) end
+    return held
   end
-end
-local function grant(i, now)
-  if not now then
-    local units = quantities and quantities[i] or 1
-    if units == 0 then return end
-    granted = granted + units
-    take(i, units, '+' .. units)
-  elseif byte(now) ~= 43 then
-    local units = string.match(now, '^%d+')
-    granted = granted + units
+  local function put(name, value)
+    now[name] = value
+    set[m + 1], set[m + 2] = name, value
+    m = m + 2
+  end
+  function take(i, units, value)
+    put(field[1 + i], value)
+    entries = entries + 1
+    if limited then
+      local held = units_held(i)
+      if held == 0 then entries = entries + 1 end
+      put(field[n + 1 + i], held + units)
+    end
+  end
+  function grant(i, value)
+    if not value then
+      local units = quantities and quantities[i] or 1
+      if units == 0 then return end
+      granted = granted + units
+      take(i, units, '+' .. units)
+    elseif byte(value) ~= 43 then
+      local units = string.match(value, '^%d+')
+      granted = granted + units
+      reserved = reserved - units
+      put(field[1 + i], '+' .. units)
+    end
+  end
+  local function remove(name, value)
+    now[name] = value
+    gone[#gone + 1] = name
+    entries = entries - 1
+  end
+  function give_back(i, value)
+    if value and byte(value) == 43 then return end
+    if closing then back[field[1 + i]] = true end
+    if not value then return end
+    local units = tonumber(string.match(value, '^%d+'))
     reserved = reserved - units
-    entry[id[i]] = '+' .. units
     changed = true
-  end
-end
-local function give_back(i, now)
-  if now and byte(now) == 43 then return end
-  if closing then back[id[i]] = true end
-  if not now then return end
-  local units = tonumber(string.match(now, '^%d+'))
-  entry[id[i]] = false
-  n_ids = n_ids - 1
-  reserved = reserved - units
-  changed = true
-  if cap then
-    local before = units_held(i)
-    if before > units then
-      held[holder[i]] = before - units
-    elseif before > 0 then
-      held[holder[i]] = 0
-      n_holders = n_holders - 1
+    remove(field[1 + i], false)
+    if limited then
+      local held = units_held(i)
+      if held > units then
+        put(field[n + 1 + i], held - units)
+      elseif held > 0 then
+        remove(field[n + 1 + i], 0)
+      end
     end
   end
 end
-local function decide(i, now)
-  if phase ~= 'open' then return 8 end
-  if <again> and now then return 1 end
-  local units = quantities and quantities[i] or 1
-  local time = later and base + later[i] or base
-  refused = true
-  if closed == '1' or till and till <= time then late = late + 1 return 7 end
-  if from and time < from then early = early + 1 return 6 end
-  if cap and units_held(i) + units > cap then over = over + 1 return 2 end
-  local free = quantity - granted - reserved
-  if units > free then
-    if granted >= quantity then sold = sold + 1 return 5 end
-    if free <= 0 then none = none + 1 return 3 end
-    few = few + 1
-    return 4
-  end
-  reserved = reserved + units
-  take(i, units, units .. ' ' .. time)
-  return 0
-end
 
+local refused = false
 for i = 1, n do
-  local now = entry[id[i]]
-  if now == nil then now = found[i] end
+  local name = field[1 + i]
+  local value = now[name]
+  if value == nil then value = found[1 + i] end
   local kind = kinds and byte(kinds, i) or 0
   local code = 0
   if kind == 0 then
-    code = decide(i, now)
-  elseif kind == 1 then
-    grant(i, now)
-  elseif kind == 2 then
-    give_back(i, now)
-  elseif not now and not closing[i] and not back[id[i]] then
     local units = quantities and quantities[i] or 1
-    reserved = reserved + units
-    take(i, units, units .. ' 0')
+    local time = later and base + later[i] or base
+    local held
+    if limited then
+      held = now[field[n + 1 + i]]
+      if held == nil then held = tonumber(found[n + 1 + i] or 0) end
+    end
+    if phase ~= 2 then code = 8
+    elseif <again> and value then code = 1
+    elseif closed == 1 or till <= time then code = 7 late = late + 1
+    elseif time < from then code = 6 early = early + 1
+    elseif limited and held + units > cap then code = 2 over = over + 1
+    elseif units > free then
+      if granted >= quantity then code = 5 sold = sold + 1
+      elseif free <= 0 then code = 3 none = none + 1
+      else code = 4 few = few + 1 end
+    else
+      reserved = reserved + units
+      free = free - units
+      value = units .. ' ' .. time
+      now[name] = value
+      set[m + 1], set[m + 2] = name, value
+      m = m + 2
+      entries = entries + 1
+      if limited then
+        if held == 0 then entries = entries + 1 end
+        name = field[n + 1 + i]
+        held = held + units
+        now[name] = held
+        set[m + 1], set[m + 2] = name, held
+        m = m + 2
+      end
+    end
+    refused = refused or code > 1
+  else
+    if kind == 1 then
+      grant(i, value)
+    elseif kind == 2 then
+      give_back(i, value)
+    elseif not value and not closing[i] and not back[name] then
+      local units = quantities and quantities[i] or 1
+      reserved = reserved + units
+      take(i, units, units .. ' 0')
+    end
+    free = quantity - granted - reserved
   end
   codes[i] = code
-  local free = quantity - granted - reserved
-  lefts[i] = free > 0 and free or 0
+  if kinds then lefts[i] = free > 0 and free or 0 end
 end
 
-local set, delete, mark = {}, {}, {}
-for key, value in pairs(entry) do
-  if value then
-    set[#set + 1] = key
-    set[#set + 1] = value
-  else
-    delete[#delete + 1] = key
+if m > 0 or changed then writes = writes + 1 end
+if m > 0 or changed or refused then
+  -- A write that makes room comes first: it is taken, and so is the rest, when memory is short.
+  local delete
+  if changed then
+    delete = {}
+    for i = 1, #gone do
+      local value = now[gone[i]]
+      if not value or value == 0 then delete[#delete + 1] = gone[i] end
+    end
+    if #delete > 0 and m == 0 then call('HDEL', KEYS[1], unpack(delete)) end
   end
+  local only_deletes = m == 0
+  set[m + 1], set[m + 2] = 's', state()
+  call('HSET', KEYS[1], unpack(set))
+  if delete and #delete > 0 and not only_deletes then call('HDEL', KEYS[1], unpack(delete)) end
 end
-if #set > 0 then call('HSET', KEYS[2], unpack(set)) end
-if #delete > 0 then call('HDEL', KEYS[2], unpack(delete)) end
-set, delete = {}, {}
-for key, value in pairs(held) do
-  if value > 0 then
-    set[#set + 1] = key
-    set[#set + 1] = value
-  else
-    delete[#delete + 1] = key
-  end
+if closing and back then
+  for name in pairs(back) do call('HSET', KEYS[2], name, '1') end
 end
-if #set > 0 then call('HSET', KEYS[3], unpack(set)) end
-if #delete > 0 then call('HDEL', KEYS[3], unpack(delete)) end
-for key in pairs(back) do
-  mark[#mark + 1] = key
-  mark[#mark + 1] = '1'
-end
-if #mark > 0 then call('HSET', KEYS[4], unpack(mark)) end
-if changed then writes = writes + 1 end
-if changed or refused then call('SET', KEYS[1], state()) end
-return {'ok', gen, writes, string.char(unpack(codes)), cmsgpack.pack(lefts)}
+return {'ok', gen, writes, first, string.char(unpack(codes)), kinds and cmsgpack.pack(lefts) or ''}
 )lua";
 
 constexpr std::string_view kControl = R"lua(
+if <types> then
+  for i = 1, 2 do
+    local found = call('TYPE', KEYS[i]).ok
+    if found ~= 'none' and found ~= 'hash' then return {'foreign', KEYS[i]} end
+  end
+end
+local line = call('HGET', KEYS[1], 's')
+if not (line and read(line)) and <types> and call('EXISTS', KEYS[1]) == 1 then
+  return {'foreign', KEYS[1]}
+end
 local verb = ARGV[4]
+local function spec(i)
+  quantity, cap, from, till = tonumber(ARGV[i]), tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]),
+    tonumber(ARGV[i + 3])
+end
 if verb == 'begin' then
-  if line and phase ~= 'dropped' and gen >= ARGV[5] then return {'fenced', gen} end
+  if gen and phase ~= 4 and gen >= ARGV[5] then return {'fenced', gen} end
   if ARGV[2] >= ARGV[5] then return {'fenced', ARGV[2]} end
-  gen, run, phase = ARGV[5], ARGV[1], 'rebuilding'
-  quantity, limit, opens, closes, closed = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
-  granted, reserved, n_ids, n_holders, writes = 0, 0, 0, 0, 0
+  gen, run, phase, closed = ARGV[5], ARGV[1], 1, tonumber(ARGV[10])
+  spec(6)
+  granted, reserved, entries, writes = 0, 0, 0, 0
   over, none, few, sold, early, late = 0, 0, 0, 0, 0, 0
-  call('SET', KEYS[1], state())
-  call('UNLINK', KEYS[2], KEYS[3], KEYS[4])
+  call('UNLINK', KEYS[1], KEYS[2])
+  call('HSET', KEYS[1], 's', state())
   return {'ok', state()}
 end
-if not line then return {'missing'} end
-if phase == 'dropped' then return {'dropped'} end
+if not gen then return {'missing'} end
+if phase == 4 then return {'dropped'} end
 if verb == 'drop' then
-  phase = 'dropped'
-  call('SET', KEYS[1], state(), 'PX', ARGV[5])
-  call('UNLINK', KEYS[2], KEYS[3], KEYS[4])
+  phase, entries = 4, 0
+  call('UNLINK', KEYS[1], KEYS[2])
+  call('HSET', KEYS[1], 's', state())
+  call('PEXPIRE', KEYS[1], ARGV[5])
   return {'ok', state()}
 end
 local why = lost()
 if verb == 'counts' then
-  if why then phase = 'lost' end
+  if why then phase = 3 end
   return {'ok', state(), why}
 end
 if why then return {'lost', why} end
 if verb == 'open' then
   if gen ~= ARGV[5] then return {'fenced', gen} end
-  phase = 'open'
-  call('SET', KEYS[1], state())
-  call('UNLINK', KEYS[4])
+  phase = 2
+  call('HSET', KEYS[1], 's', state())
+  call('UNLINK', KEYS[2])
 elseif verb == 'alter' then
-  if quantity ~= tonumber(ARGV[5]) or limit ~= ARGV[6] then return {'differs'} end
-  opens, closes = ARGV[7], ARGV[8]
-  if ARGV[9] == '1' then closed = '1' end
-  call('SET', KEYS[1], state())
+  local before, limit = quantity, cap
+  spec(5)
+  if quantity ~= before or cap ~= limit then return {'differs'} end
+  if ARGV[9] == '1' then closed = 1 end
+  call('HSET', KEYS[1], 's', state())
 else
   return redis.error_reply('ERR penstock: no verb ' .. verb)
 end
