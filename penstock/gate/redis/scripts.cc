@@ -134,6 +134,7 @@ if kinds then
 end
 
 local refused = false
+local plain = not quantities and not later and '1 ' .. ARGV[8] .. ' '
 for i = 1, n do
   local name = field[1 + i]
   local value = now[name]
@@ -143,9 +144,10 @@ for i = 1, n do
   if kind == 0 then
     local units = quantities and quantities[i] or 1
     local time = later and base + later[i] or base
+    local holder = field[n + 1 + i]
     local held
     if limited then
-      held = now[field[n + 1 + i]]
+      held = now[holder]
       if held == nil then held = tonumber(found[n + 1 + i] or 0) end
     end
     if phase ~= 2 then code = 8
@@ -160,17 +162,16 @@ for i = 1, n do
     else
       reserved = reserved + units
       free = free - units
-      value = units .. ' ' .. time
+      value = (plain or units .. ' ' .. time .. ' ') .. holder
       now[name] = value
       set[m + 1], set[m + 2] = name, value
       m = m + 2
       entries = entries + 1
       if limited then
         if held == 0 then entries = entries + 1 end
-        name = field[n + 1 + i]
         held = held + units
-        now[name] = held
-        set[m + 1], set[m + 2] = name, held
+        now[holder] = held
+        set[m + 1], set[m + 2] = holder, held == 1 and '1' or held
         m = m + 2
       end
     end
@@ -183,7 +184,7 @@ for i = 1, n do
     elseif not value and not closing[i] and not back[name] then
       local units = quantities and quantities[i] or 1
       reserved = reserved + units
-      take(i, units, units .. ' 0')
+      take(i, units, units .. ' 0 ' .. field[n + 1 + i])
     end
     free = quantity - granted - reserved
   end
@@ -256,6 +257,21 @@ if verb == 'counts' then
   return {'ok', state(), why}
 end
 if why then return {'lost', why} end
+if verb == 'reserved' then
+  local part = call('HSCAN', KEYS[1], ARGV[5], 'COUNT', '1000')
+  local reply, bound = {'ok', state(), part[1]}, tonumber(ARGV[6])
+  for i = 1, #part[2], 2 do
+    if #part[2][i] == 16 then
+      local units, time, holder = string.match(part[2][i + 1], '^(%d+) (%-?%d+) (.*)$')
+      if units and time ~= '0' and tonumber(time) < bound then
+        reply[#reply + 1] = part[2][i]
+        reply[#reply + 1] = units
+        reply[#reply + 1] = holder
+      end
+    end
+  end
+  return reply
+end
 if verb == 'open' then
   if gen ~= ARGV[5] then return {'fenced', gen} end
   phase = 2

@@ -42,8 +42,9 @@ std::string claims_script(GateCheck without = GateCheck::none);
 
 /// KEYS and the first three ARGV the same, then a verb and its arguments:
 /// begin GENERATION QUANTITY LIMIT OPENS CLOSES CLOSED | open GENERATION |
-/// alter QUANTITY LIMIT OPENS CLOSES CLOSED | counts | drop TOMBSTONE_MS.
-/// Replies as above, {"ok", state}, or {"differs"}: alter with another quantity or limit.
+/// alter QUANTITY LIMIT OPENS CLOSES CLOSED | counts | drop TOMBSTONE_MS | reserved CURSOR MS.
+/// Replies as above, {"ok", state, why it is lost}, {"ok", state, next cursor, id,
+/// units, field of the holder, ...}, or {"differs"}: alter with another quantity or limit.
 std::string control_script(GateCheck without = GateCheck::none);
 
 /// Kinds of the ops in a call of the claims script.
