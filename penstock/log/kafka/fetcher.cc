@@ -79,7 +79,10 @@ Error Fetcher::error_in(const rd_kafka_message_t& message, const TopicPartition&
 Result<Fetcher::Taken> Fetcher::take(const TopicPartition& at, Message& message) {
     const auto found = sources_.find(at);
     if (found == sources_.end()) return Taken::nothing;
-    Source& source = found->second;
+    return take(found->second, at, message);
+}
+
+Result<Fetcher::Taken> Fetcher::take(Source& source, const TopicPartition& at, Message& message) {
     if (source.held) {
         message = std::move(source.held);
         return Taken::message;
@@ -94,6 +97,22 @@ Result<Fetcher::Taken> Fetcher::take(const TopicPartition& at, Message& message)
         source.from = Offset(static_cast<std::uint64_t>(message->offset) + 1);
         return Taken::message;
     }
+}
+
+Result<void> Fetcher::fill(const TopicPartition& at, Haul& haul) {
+    const auto found = sources_.find(at);
+    if (found == sources_.end()) return {};
+    Source& source = found->second;
+    Message message;
+    while (!haul.full()) {
+        const auto taken = take(source, at, message);
+        if (!taken) return taken.error();
+        if (*taken != Taken::message) return {};
+        if (haul.add(message)) continue;
+        source.held = std::move(message);
+        return {};
+    }
+    return {};
 }
 
 void Fetcher::put_back(const TopicPartition& at, Message message) {

@@ -4,6 +4,7 @@
 
 #include "penstock/log/kafka/graveyard.h"
 #include "penstock/log/kafka/handle.h"
+#include "penstock/log/kafka/haul.h"
 
 namespace penstock::logkafka {
 
@@ -25,6 +26,8 @@ public:
     enum class Taken { message, nothing, end };
     /// The next message of a started partition. out_of_range, damaged, not_found, io.
     Result<Taken> take(const TopicPartition& at, Message& message);
+    /// Takes into `haul` until it is full or nothing is there.
+    Result<void> fill(const TopicPartition& at, Haul& haul);
     /// Gives back what was taken and has no room.
     void put_back(const TopicPartition& at, Message message);
     /// Lets the client do what is due; cheap.
@@ -43,6 +46,7 @@ private:
     };
 
     Fetcher(Env& env, const KafkaLogOptions& options, Graveyard& graveyard, Handle client);
+    static Result<Taken> take(Source& source, const TopicPartition& at, Message& message);
     static Error error_in(const rd_kafka_message_t& message, const TopicPartition& at);
     Result<void> change(const TopicPartition& at, std::optional<Offset> from);
 

@@ -23,6 +23,14 @@ std::optional<LayoutId> layout_in(const Header& header) {
 
 }  // namespace
 
+void Haul::begin(const ReadLimits& limits) {
+    left_ = limits;
+    records_.clear();
+    headers_.clear();
+    headers_of_.clear();
+    messages_.clear();
+}
+
 bool Haul::add(Message& message) {
     Logged record;
     if (message->key != nullptr) record.key = bytes_at(message->key, message->key_len);

@@ -9,8 +9,9 @@ namespace penstock::logkafka {
 /// Fetched messages as records; they borrow from the messages, which it keeps. Threads: one.
 class Haul final : public ReadBatch {
 public:
-    /// How much of the limits is left.
     explicit Haul(const ReadLimits& limits) : left_(limits) {}
+    /// Empty again; keeps its memory.
+    void begin(const ReadLimits& limits);
 
     /// False: it does not fit, `message` is untouched. The first one always fits.
     bool add(Message& message);
@@ -26,7 +27,7 @@ private:
         std::size_t count;
     };
 
-    ReadLimits left_;
+    ReadLimits left_;  ///< of what may still come
     std::vector<Message> messages_;
     std::vector<Logged> records_;
     std::vector<Header> headers_;

@@ -42,7 +42,6 @@ KafkaSubscription::KafkaSubscription(Env& env, const KafkaLogOptions& options, A
 
 KafkaSubscription::~KafkaSubscription() {
     for (const auto& [at, followed] : followed_) topics_.unfollow(at.topic);
-    haul_.reset();
     if (reported_.empty()) return;
     const std::shared_ptr<rd_kafka_topic_partition_list_t> list = reported_list();
     fetcher_->last_words([list](rd_kafka_t* client) { commit_last(client, list); });
@@ -51,11 +50,11 @@ KafkaSubscription::~KafkaSubscription() {
 Result<Subscription::Polled> KafkaSubscription::poll(const ReadLimits& limits, MonoTime until) {
     slices_.clear();
     for (;;) {
-        haul_ = std::make_unique<Haul>(limits);
+        haul_.begin(limits);
         parts_.clear();
         fetcher_->serve();
         PENSTOCK_TRY(check_histories());
-        PENSTOCK_TRY(fill(*haul_));
+        PENSTOCK_TRY(fill(haul_));
         if (!parts_.empty() || !granted_.empty() || woken_.exchange(false)) break;
         const MonoTime now = env_.clock.mono();
         if (now >= next_commit_) commit();
@@ -63,9 +62,9 @@ Result<Subscription::Polled> KafkaSubscription::poll(const ReadLimits& limits, M
         fetcher_->wake().wait_until(std::min(until, now + kCheckEvery));
     }
     if (env_.clock.mono() >= next_commit_) commit();
-    haul_->seal();
+    haul_.seal();
     for (const Part& part : parts_) {
-        slices_.push_back({part.at, haul_->records().subspan(part.first, part.count)});
+        slices_.push_back({part.at, haul_.records().subspan(part.first, part.count)});
     }
     Polled polled;
     polled.granted.swap(granted_);
@@ -80,7 +79,7 @@ Result<void> KafkaSubscription::fill(Haul& haul) {
         if (at == followed_.end()) at = followed_.begin();
         if (!at->second.started || at->second.paused) continue;
         const std::size_t before = haul.size();
-        auto filled = fill_from(at->first, haul);
+        auto filled = fetcher_->fill(at->first, haul);
         const std::size_t count = haul.size() - before;
         if (count > 0) {
             parts_.push_back({at->first, before, count});
@@ -90,19 +89,6 @@ Result<void> KafkaSubscription::fill(Haul& haul) {
         at->second.started = false;
         if (parts_.empty()) return filled;
         return {};  // what is there first; start() or the broker says it again
-    }
-    return {};
-}
-
-Result<void> KafkaSubscription::fill_from(const TopicPartition& at, Haul& haul) {
-    while (!haul.full()) {
-        Message message;
-        const auto taken = fetcher_->take(at, message);
-        if (!taken) return taken.error();
-        if (*taken != Fetcher::Taken::message) return {};
-        if (haul.add(message)) continue;
-        fetcher_->put_back(at, std::move(message));
-        return {};
     }
     return {};
 }

@@ -44,7 +44,6 @@ private:
     KafkaSubscription(Env& env, const KafkaLogOptions& options, Admin& admin, Topics& topics,
                       std::unique_ptr<Fetcher> fetcher);
     Result<void> fill(Haul& haul);
-    Result<void> fill_from(const TopicPartition& at, Haul& haul);
     Result<void> check_histories();
     bool still_there(const TopicPartition& at, const Error& told);
     void commit();
@@ -59,7 +58,7 @@ private:
     std::map<TopicPartition, Followed> followed_;
     std::vector<TopicPartition> granted_;
     std::optional<TopicPartition> served_last_;  ///< the next poll begins behind it
-    std::unique_ptr<Haul> haul_;
+    Haul haul_{{}};  ///< ends before the fetcher, whose messages it keeps
     std::vector<Part> parts_;
     std::vector<Slice> slices_;
     std::map<TopicPartition, Offset> reported_;  ///< and not yet committed
