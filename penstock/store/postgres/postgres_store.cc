@@ -16,6 +16,9 @@ namespace {
 constexpr SessionLimits kSchemaLimits{std::chrono::milliseconds(10'000),
                                       std::chrono::milliseconds(20'000)};
 
+// An index over a large table takes its time.
+constexpr std::chrono::minutes kSchemaAnswer{30};
+
 std::string versions_of(PGconn* connection) {
     const char* server = PQparameterStatus(connection, "server_version");
     const int library = PQlibVersion();
@@ -47,10 +50,12 @@ Result<std::unique_ptr<PostgresStore>> PostgresStore::open(PostgresOptions optio
 }
 
 Result<void> PostgresStore::prepare_schema(std::span<const Migration> migrations) {
-    postgres::Connection connection(options_, env_);
+    PostgresOptions patient = options_;
+    patient.answer = kSchemaAnswer;
+    postgres::Connection connection(patient, env_);
     PENSTOCK_TRY(connection.open(kSchemaLimits.idle_transaction));
     const auto checked =
-        postgres::configure(connection, Role::owner, kSchemaLimits, options_.answer);
+        postgres::configure(connection, Role::owner, kSchemaLimits, patient.answer);
     if (!checked) return checked.error();
     return postgres::migrate(connection, migrations);
 }

@@ -45,7 +45,14 @@ std::string limits_query(int server, const SessionLimits& limits, milliseconds a
     set("tcp_keepalives_idle", std::max<long long>(1, idle / 4000));
     set("tcp_keepalives_interval", std::max<long long>(1, idle / 4000));
     set("tcp_keepalives_count", 2);
-    if (server >= kChecksClients) set("client_connection_check_interval", idle);
+    // Statements here are short; compiling them takes longer than they do.
+    set("jit", 0);
+    if (server >= kChecksClients) {
+        sql += fmt::format(
+            ", set_config('client_connection_check_interval', "
+            "CASE WHEN version() LIKE '%linux%' THEN '{}' ELSE '0' END, false)",
+            idle);
+    }
     return sql;
 }
 
