@@ -6,6 +6,12 @@
 #include "penstock/store/mariadb/settings.h"
 
 namespace penstock {
+namespace {
+
+// A change of a large table takes its time; a dead line is found by the keep-alive.
+constexpr std::chrono::hours kLongestMigration{24};
+
+}  // namespace
 
 MariadbStore::MariadbStore(Env& env, MariadbOptions options, mariadb::Endpoint endpoint)
     : env_(env), options_(std::move(options)), endpoint_(std::move(endpoint)) {}
@@ -25,7 +31,9 @@ Result<std::unique_ptr<MariadbStore>> MariadbStore::open(MariadbOptions options,
 }
 
 Result<void> MariadbStore::prepare_schema(std::span<const Migration> migrations) {
-    mariadb::Connection connection(options_, endpoint_, {});
+    MariadbOptions patient = options_;
+    patient.reply_time = kLongestMigration;
+    mariadb::Connection connection(patient, endpoint_, {});
     PENSTOCK_TRY(connection.open(Role::owner));
     if (!options_.accept_data_loss) PENSTOCK_TRY(mariadb::check_settings(connection));
     return mariadb::migrate(connection, endpoint_, migrations);

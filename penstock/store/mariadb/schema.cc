@@ -13,7 +13,7 @@
 namespace penstock::mariadb {
 namespace {
 
-constexpr int kLockWait_s = 20;  // below MariadbOptions::reply_time
+constexpr int kLockWait_s = 20;
 constexpr std::string_view kMark = "penstock";
 constexpr std::string_view kOptions =
     "ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin";
