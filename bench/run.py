@@ -21,7 +21,7 @@ import restart
 def commands(build: pathlib.Path, source: pathlib.Path, scratch: str) -> dict[str, list[str]]:
     bench = build / "bench"
     # Built only where the engines' libraries are.
-    engines = {name: [str(bench / f"{name}_bench")] for name in ("postgres", "mariadb")
+    engines = {name: [str(bench / f"{name}_bench")] for name in ("redis", "postgres", "mariadb")
                if (bench / f"{name}_bench").exists()}
     return {
         "log": [str(bench / "log_bench"), "--dir", scratch],
