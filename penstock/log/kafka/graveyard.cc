@@ -13,27 +13,27 @@ Graveyard::Graveyard(Env& env, const KafkaLogOptions& options)
 Graveyard::~Graveyard() {
     const MonoTime by = env_.clock.mono() + kPatience;
     const MutexLock lock(mutex_);
-    for (const auto& grave : graves_) {
-        while (!grave->closed && env_.clock.mono() < by) closed_->wait_until(by);
-        if (grave->closed) continue;
+    for (Grave& grave : graves_) {
+        while (!*grave.closed && env_.clock.mono() < by) closed_->wait_until(by);
+        if (*grave.closed) continue;
         note(options_, "a Kafka client did not end within 5 s; it is left behind");
-        (void)grave->digger.release();  // NOLINT: joining it would hang as well
+        (void)grave.digger.release();  // NOLINT: joining it would hang as well
     }
 }
 
 void Graveyard::bury(Handle client, std::function<void(rd_kafka_t*)> last_words) {
-    const MutexLock lock(mutex_);
-    std::erase_if(graves_, [](const auto& grave) { return grave->closed.load(); });
-    const auto grave = std::make_shared<Grave>();
+    const auto closed = std::make_shared<std::atomic<bool>>(false);
     rd_kafka_t* raw = client.release();
-    grave->digger =
-        env_.executor.spawn("kafka-end", [raw, weak = grave.get(), last_words, wake = closed_] {
-            if (last_words) last_words(raw);
-            rd_kafka_destroy_flags(raw, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-            weak->closed = true;
-            wake->notify();
-        });
-    graves_.push_back(grave);
+    auto digger = env_.executor.spawn("kafka-end", [raw, closed, last_words, wake = closed_] {
+        if (last_words) last_words(raw);
+        rd_kafka_set_log_level(raw, 0);  // whoever heard it may be gone before it ends
+        rd_kafka_destroy_flags(raw, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        *closed = true;
+        wake->notify();
+    });
+    const MutexLock lock(mutex_);
+    std::erase_if(graves_, [](const Grave& grave) { return grave.closed->load(); });
+    graves_.push_back({closed, std::move(digger)});
 }
 
 }  // namespace penstock::logkafka

@@ -23,7 +23,7 @@ public:
 
 private:
     struct Grave {
-        std::atomic<bool> closed = false;
+        std::shared_ptr<std::atomic<bool>> closed;  ///< the digger's, too
         std::unique_ptr<Task> digger;
     };
 
@@ -32,7 +32,7 @@ private:
     /// Shared with the diggers, the last of which may outlive this.
     const std::shared_ptr<Wake> closed_;
     Mutex mutex_;
-    std::vector<std::shared_ptr<Grave>> graves_ GUARDED_BY(mutex_);
+    std::vector<Grave> graves_ GUARDED_BY(mutex_);
 };
 
 }  // namespace penstock::logkafka
