@@ -20,6 +20,10 @@ std::string_view write_integer(char (&into)[20], Integer value) {
     return {into, static_cast<std::size_t>(result.ptr - into)};
 }
 
+bool is_printable(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+}
+
 /// Reads one header into the command; the reason if its value is malformed.
 const char* take_header(Command& command, std::string_view name, std::string_view value) {
     if (name == header::kId) {
@@ -28,6 +32,7 @@ const char* take_header(Command& command, std::string_view name, std::string_vie
         command.id = uuid_of_id(value);
     } else if (name == header::kType) {
         if (value.empty() || value.size() > kMaxTypeBytes) return "the header type has no name";
+        if (!is_printable(value)) return "the header type is not printable ASCII";
         command.type = value;
     } else if (name == header::kTarget) {
         if (value.size() > kMaxTargetBytes) return "the header target is too long";
@@ -56,9 +61,7 @@ const char* take_header(Command& command, std::string_view name, std::string_vie
 }  // namespace
 
 bool is_valid_id(std::string_view id_text) {
-    return !id_text.empty() && id_text.size() <= kMaxIdBytes &&
-           std::all_of(id_text.begin(), id_text.end(),
-                       [](char c) { return c >= 0x20 && c < 0x7f; });
+    return !id_text.empty() && id_text.size() <= kMaxIdBytes && is_printable(id_text);
 }
 
 Hash128 body_hash(const Command& command) {

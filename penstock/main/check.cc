@@ -8,9 +8,8 @@
 #include "penstock/apps/sale/sale.h"
 #include "penstock/edge/cli/client.h"
 #include "penstock/gate/local/local_gate.h"
-#include "penstock/log/file/file_log_view.h"
+#include "penstock/main/engines.h"
 #include "penstock/runtime/gate_rebuild.h"
-#include "penstock/store/sqlite/sqlite_store.h"
 
 namespace penstock {
 namespace {
@@ -83,24 +82,27 @@ Result<std::vector<GateCounts>> counts_of_start(Env& env, Session& reader) {
 }  // namespace
 
 Result<verify::Verdict> check(Env& env, const CheckOptions& options) {
-    if (!env.files.exists(options.data.database())) {
+    const cli::Settings& settings = options.settings;
+    if (settings.store.kind == "sqlite" &&
+        !env.files.exists(DataDirectory{settings.data}.database())) {
         return error(Code::damaged,
                      fmt::format("{} holds no database; give the data directory of a node with "
                                  "--data",
-                                 options.data.root));
+                                 settings.data));
     }
-    auto store = SqliteStore::open({.path = options.data.database(), .read_only = true}, env);
+    auto store = open_store_to_read(env, settings);
     if (!store) return std::move(store).error();
     auto reader = (*store)->open(Role::reader, SessionLimits{});
     if (!reader) return std::move(reader).error();
     auto gate_reader = (*store)->open(Role::reader, SessionLimits{});
     if (!gate_reader) return std::move(gate_reader).error();
+    auto log = open_log_to_read(env, settings);
+    if (!log) return std::move(log).error();
 
-    FileLogView log(env, options.data.log());
-    verify::VerifyInput input{log, **reader};
+    verify::VerifyInput input{**log, **reader};
     input.now = env.clock.wall();
-    input.group = options.group;
-    input.dedup_horizon = options.dedup_horizon;
+    input.group = settings.runtime.group;
+    input.dedup_horizon = settings.runtime.dedup_horizon;
     input.history = options.history;
     std::optional<cli::HttpClient> client;
     if (options.server) {
@@ -111,7 +113,9 @@ Result<verify::Verdict> check(Env& env, const CheckOptions& options) {
     } else {
         input.gate = [&] { return counts_of_start(env, **gate_reader); };
     }
-    return verify::verify(input);
+    auto verdict = verify::verify(input);
+    (*log)->stop(env.clock.mono());
+    return verdict;
 }
 
 }  // namespace penstock

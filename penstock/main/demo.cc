@@ -105,9 +105,8 @@ int run_demo(const DemoFlags& flags) {
     fmt::print("{}", load::to_text(*report));
 
     CheckOptions options;
-    options.data.root = data;
+    options.settings.data = data;
     options.server = (*server)->url();
-    options.dedup_horizon = cli::Settings().runtime.dedup_horizon;
     std::ifstream history(history_path);
     options.history = &history;
     const auto verdict = check(env, options);

@@ -2,7 +2,7 @@
 
 #include "penstock/edge/cli/exit_code.h"
 #include "penstock/log/file/inspector.h"
-#include "penstock/main/embedded.h"
+#include "penstock/main/data_directory.h"
 #include "penstock/main/words.h"
 
 namespace penstock {

@@ -23,13 +23,13 @@ void end_at_once(const Error& why) {
 }
 
 /// What may be changed while running: read again at SIGHUP.
-void reload(const CommonFlags& flags, Embedded& embedded) {
+void reload(const CommonFlags& flags, Process& process) {
     const auto settings = settings_of(flags);
     if (!settings) {
         spdlog::error("the settings stay as they were: {}", settings.error().text);
         return;
     }
-    embedded.node().set_max_rows_per_s(settings->store.max_rows_per_s);
+    process.node().set_max_rows_per_s(settings->store.max_rows_per_s);
     spdlog::set_level(spdlog::level::from_str(settings->logging.level));
     spdlog::info("settings read again: max_rows_per_s = {}", settings->store.max_rows_per_s);
 }
@@ -60,15 +60,15 @@ int serve(const CommonFlags& flags) {
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
     Env& env = system_env();
-    auto embedded = Embedded::start(env, std::move(*options), end_at_once);
-    if (!embedded) return fail(embedded.error());
-    announce(flags, *settings, (*embedded)->port());
+    auto process = Process::start(env, std::move(*options), end_at_once);
+    if (!process) return fail(process.error());
+    announce(flags, *settings, (*process)->port());
     for (int number = 0;;) {
         sigwait(&signals, &number);
         if (number != SIGHUP) break;
-        reload(flags, **embedded);
+        reload(flags, **process);
     }
-    (*embedded)->stop(env.clock.mono() + kStopTime);
+    (*process)->stop(env.clock.mono() + kStopTime);
     return cli::kExitDone;
 }
 

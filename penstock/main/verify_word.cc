@@ -13,8 +13,7 @@ int run_verify(const CommonFlags& flags, const std::optional<std::string>& histo
     const auto settings = settings_of(flags);
     if (!settings) return fail(settings.error());
     CheckOptions options;
-    options.data.root = settings->data;
-    options.dedup_horizon = settings->runtime.dedup_horizon;
+    options.settings = *settings;
     if (flags.server_given) options.server = flags.server;
     std::ifstream history;
     if (history_path) {

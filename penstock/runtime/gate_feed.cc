@@ -42,7 +42,9 @@ void GateFeed::decided(std::span<const Item> items) {
 }
 
 void GateFeed::apply_change(const ResourceSpec& spec, GateGeneration generation) {
-    if (gate_.alter(spec)) return;  // it was there: closed, or other times
+    const auto altered = gate_.alter(spec);  // it was there: closed, or other times
+    // Anything else is for the rebuild that the gate asks for by itself.
+    if (altered || altered.error().code != Code::not_found) return;
     if (gate_.begin_rebuild(spec, generation)) (void)gate_.open(spec.resource, generation);
 }
 

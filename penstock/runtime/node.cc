@@ -53,6 +53,7 @@ public:
     std::vector<PartitionProgress> progress() override;
     void set_max_rows_per_s(std::uint32_t per_s) override;
     std::uint32_t max_rows_per_s() override { return max_rows_per_s_; }
+    void gate_lost() noexcept override;
     void stop(MonoTime by) override;
 
 private:
@@ -72,7 +73,6 @@ private:
     Offset end_at_start(const TopicPartition& at) const;
     Result<void> listen_for_replies();
     void send_replies(std::span<Item> items);
-    void gate_lost();
     const PartitionState* state_of(const TopicPartition& at) const;
 
     // LineProgress
@@ -391,7 +391,7 @@ void LineNode::send_replies(std::span<Item> items) {
     }
 }
 
-void LineNode::gate_lost() {
+void LineNode::gate_lost() noexcept {
     if (keeper_) keeper_->gate_lost();
 }
 

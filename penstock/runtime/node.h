@@ -65,6 +65,8 @@ public:
     virtual std::vector<PartitionProgress> progress() = 0;
     virtual void set_max_rows_per_s(std::uint32_t) = 0;
     virtual std::uint32_t max_rows_per_s() = 0;
+    /// The gate does not know its state any more: it is rebuilt. Often is no harm.
+    virtual void gate_lost() noexcept = 0;
     /// Takes no new commands, decides what is on the log while time allows, answers every waiting
     /// caller (late ones: unknown), stops all threads. Idempotent.
     virtual void stop(MonoTime by) = 0;

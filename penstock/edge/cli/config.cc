@@ -86,41 +86,65 @@ auto text_key(std::string& (*member)(Settings&)) {
     };
 }
 
-auto choice_key(std::string& (*member)(Settings&), std::vector<std::string> choices,
-                std::string note = "") {
+auto choice_key(std::string& (*member)(Settings&), std::vector<std::string> choices) {
     return [=](Settings& settings, const Given& given) -> std::optional<std::string> {
         const auto* text = std::get_if<std::string>(&given);
         if (text == nullptr || std::find(choices.begin(), choices.end(), *text) == choices.end()) {
-            return fmt::format("one of \"{}\"{}", fmt::join(choices, "\", \""), note);
+            return fmt::format("one of \"{}\"", fmt::join(choices, "\", \""));
         }
         member(settings) = *text;
         return std::nullopt;
     };
 }
 
-std::optional<std::string> take_hosts(Settings& settings, const Given& given) {
-    if (const auto* list = std::get_if<std::vector<std::string>>(&given)) {
-        settings.http.allowed_hosts = *list;
+/// In the environment: a list with commas.
+auto list_key(std::vector<std::string>& (*member)(Settings&), const char* of) {
+    return [=](Settings& settings, const Given& given) -> std::optional<std::string> {
+        std::vector<std::string>& into = member(settings);
+        if (const auto* list = std::get_if<std::vector<std::string>>(&given)) {
+            into = *list;
+            return std::nullopt;
+        }
+        const auto* text = std::get_if<std::string>(&given);
+        if (text == nullptr) return std::string("a list of ") + of;
+        into.clear();
+        std::stringstream in(*text);
+        for (std::string one; std::getline(in, one, ',');) {
+            if (!one.empty()) into.push_back(one);
+        }
         return std::nullopt;
-    }
-    const auto* text = std::get_if<std::string>(&given);  // from the environment: comma list
-    if (text == nullptr) return "a list of host names";
-    settings.http.allowed_hosts.clear();
-    std::stringstream in(*text);
-    for (std::string host; std::getline(in, host, ',');) {
-        if (!host.empty()) settings.http.allowed_hosts.push_back(host);
-    }
-    return std::nullopt;
+    };
+}
+
+auto flag_key(bool& (*member)(Settings&)) {
+    return [=](Settings& settings, const Given& given) -> std::optional<std::string> {
+        const auto* flag = std::get_if<bool>(&given);
+        const auto* text = std::get_if<std::string>(&given);
+        if (flag == nullptr && (text == nullptr || (*text != "true" && *text != "false"))) {
+            return "true or false";
+        }
+        member(settings) = flag != nullptr ? *flag : *text == "true";
+        return std::nullopt;
+    };
+}
+
+auto replicas_key(std::optional<std::uint32_t>& (*member)(Settings&)) {
+    return [=](Settings& settings, const Given& given) -> std::optional<std::string> {
+        const auto number = whole_number(given);
+        if (!number || *number < 1 || *number > 100) return "a whole number from 1 to 100";
+        member(settings) = static_cast<std::uint32_t>(*number);
+        return std::nullopt;
+    };
 }
 
 constexpr std::int64_t kMaxInt32 = std::numeric_limits<std::int32_t>::max();
-constexpr const char* kLater = " (other kinds are not part of this version)";
 
 const std::vector<Key>& keys() {
     using S = Settings;
     static const std::vector<Key> all = {
         {"data", text_key([](S& s) -> std::string& { return s.data; })},
-        {"log.kind", choice_key([](S& s) -> std::string& { return s.log.kind; }, {"file"}, kLater)},
+        {"log.kind",
+         choice_key([](S& s) -> std::string& { return s.log.kind; }, {"file", "kafka"})},
         {"log.segment_bytes",
          bytes_key([](S& s, std::uint64_t v) { s.log.segment_bytes = v; }, 1 << 20)},
         {"log.retention_time",
@@ -132,10 +156,32 @@ const std::vector<Key>& keys() {
          bytes_key([](S& s, std::uint64_t v) { s.log.scrub_bytes_per_s = v; }, 0)},
         {"log.low_water_bytes",
          bytes_key([](S& s, std::uint64_t v) { s.log.low_water_bytes = v; }, 0)},
+        {"log.partitions", number_key(
+                               +[](S& s) -> std::uint32_t& { return s.log.partitions; }, 1, 1024)},
+        {"log.brokers", text_key([](S& s) -> std::string& { return s.log.brokers; })},
+        {"log.accept_data_loss", flag_key([](S& s) -> bool& { return s.log.accept_data_loss; })},
+        {"log.replication_factor", replicas_key([](S& s) -> std::optional<std::uint32_t>& {
+             return s.log.replication_factor;
+         })},
+        {"log.min_insync_replicas", replicas_key([](S& s) -> std::optional<std::uint32_t>& {
+             return s.log.min_insync_replicas;
+         })},
+        {"log.properties",
+         list_key([](S& s) -> std::vector<std::string>& { return s.log.properties; },
+                  "name=value texts")},
+        {"gate.url", text_key([](S& s) -> std::string& { return s.gate.url; })},
+        {"gate.prefix", text_key([](S& s) -> std::string& { return s.gate.prefix; })},
+        {"store.url", text_key([](S& s) -> std::string& { return s.store.url; })},
+        {"store.writers", number_key(
+                              +[](S& s) -> std::uint32_t& { return s.store.writers; }, 1, 64)},
+        {"runtime.group", text_key([](S& s) -> std::string& { return s.runtime.group; })},
+        {"runtime.lease",
+         duration_key([](S& s, std::chrono::milliseconds v) { s.runtime.lease = v; },
+                      std::chrono::seconds(1))},
         {"gate.kind",
-         choice_key([](S& s) -> std::string& { return s.gate.kind; }, {"local"}, kLater)},
-        {"store.kind",
-         choice_key([](S& s) -> std::string& { return s.store.kind; }, {"sqlite"}, kLater)},
+         choice_key([](S& s) -> std::string& { return s.gate.kind; }, {"local", "redis"})},
+        {"store.kind", choice_key([](S& s) -> std::string& { return s.store.kind; },
+                                  {"sqlite", "postgres", "mariadb"})},
         {"store.max_rows_per_s",
          number_key(
              +[](S& s) -> std::uint32_t& { return s.store.max_rows_per_s; }, 0, kMaxInt32)},
@@ -147,7 +193,9 @@ const std::vector<Key>& keys() {
              +[](S& s) -> std::uint32_t& { return s.runtime.max_in_line; }, 1, 1 << 24)},
         {"http.listen", text_key([](S& s) -> std::string& { return s.http.listen; })},
         {"http.unix_socket", text_key([](S& s) -> std::string& { return s.http.unix_socket; })},
-        {"http.allowed_hosts", take_hosts},
+        {"http.allowed_hosts",
+         list_key([](S& s) -> std::vector<std::string>& { return s.http.allowed_hosts; },
+                  "host names")},
         {"logging.level", choice_key([](S& s) -> std::string& { return s.logging.level; },
                                      {"debug", "info", "warning", "error"})},
         {"logging.format",

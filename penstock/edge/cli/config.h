@@ -21,17 +21,29 @@ struct Settings {
         std::optional<std::uint64_t> retention_bytes = 16ull << 30;  ///< per partition
         std::uint64_t scrub_bytes_per_s = 8ull << 20;
         std::uint64_t low_water_bytes = 256ull << 20;
+        std::uint32_t partitions = 1;  ///< of topics that are created
+        // kind "kafka"
+        std::string brokers;
+        bool accept_data_loss = false;
+        std::optional<std::uint32_t> replication_factor, min_insync_replicas;
+        std::vector<std::string> properties;  ///< of librdkafka, name=value
     } log;
     struct Gate {
         std::string kind = "local";
+        std::string url = "redis://127.0.0.1:6379";
+        std::string prefix = "penstock:";
     } gate;
     struct Store {
         std::string kind = "sqlite";
+        std::string url;            ///< of a server
+        std::uint32_t writers = 2;  ///< lanes of this process on a server
         std::uint32_t max_rows_per_s = 0;
     } store;
     struct Runtime {
         std::chrono::milliseconds dedup_horizon = std::chrono::hours(24 * 7);
         std::uint32_t max_in_line = 65'536;
+        std::string group = "penstock";
+        std::chrono::milliseconds lease{3'000};  ///< of a process among others
     } runtime;
     struct Http {
         std::string listen = "127.0.0.1:8080";
