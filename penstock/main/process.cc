@@ -20,7 +20,7 @@ std::vector<std::unique_ptr<App>> make_apps() {
 /// Metrics, the process's log, and the way out when it cannot go on.
 class Process::Observer final : public RuntimeObserver, public EngineObserver {
 public:
-    explicit Observer(std::function<void(const Error&)> end) : end_(std::move(end)) {}
+    Observer(Env& env, std::function<void(const Error&)> end) : env_(env), end_(std::move(end)) {}
 
     http::Metrics& metrics() { return metrics_; }
     /// Who is told that the gate lost what it knew; null: nobody any more.
@@ -47,7 +47,17 @@ public:
                     std::chrono::nanoseconds took) noexcept override {
         metrics_.log_synced(records, bytes, took);
     }
-    void tell(const std::string& text) noexcept override { spdlog::warn("{}", text); }
+    /// What an engine says over and over is said once in a while.
+    void tell(const std::string& text) noexcept override {
+        {
+            const MutexLock lock(mutex_);
+            const MonoTime now = env_.clock.mono();
+            if (text == told_ && now < told_at_ + kSameAgain) return;
+            told_ = text;
+            told_at_ = now;
+        }
+        spdlog::warn("{}", text);
+    }
     void alarm(const std::string& text) noexcept override { spdlog::error("{}", text); }
     void gate_needs_rebuild() noexcept override {
         const MutexLock lock(mutex_);
@@ -56,16 +66,21 @@ public:
     void disk_failed(const Error& why) noexcept override { fatal(why); }
 
 private:
+    static constexpr std::chrono::seconds kSameAgain{10};
+
+    Env& env_;
     http::Metrics metrics_;
     const std::function<void(const Error&)> end_;
     Mutex mutex_;
+    std::string told_ GUARDED_BY(mutex_);
+    MonoTime told_at_ GUARDED_BY(mutex_){};
     Node* node_ GUARDED_BY(mutex_) = nullptr;
 };
 
 Process::Process(Env& env, ProcessOptions options, std::function<void(const Error&)> fatal)
     : env_(env),
       options_(std::move(options)),
-      observer_(std::make_unique<Observer>(std::move(fatal))) {}
+      observer_(std::make_unique<Observer>(env, std::move(fatal))) {}
 
 Process::~Process() {
     stop(env_.clock.mono());

@@ -6,6 +6,7 @@
 
 #include "penstock/edge/cli/exit_code.h"
 #include "penstock/edge/http/response.h"
+#include "penstock/main/engines.h"
 #include "penstock/main/logging.h"
 #include "penstock/main/serve_options.h"
 #include "penstock/main/version.h"
@@ -15,6 +16,7 @@ namespace penstock {
 namespace {
 
 constexpr std::chrono::seconds kStopTime{15};
+constexpr int kStarted = SIGUSR1;  ///< from ourselves
 
 /// The disk cannot be believed, or the line cannot go on: nothing more may be acknowledged.
 void end_at_once(const Error& why) {
@@ -34,6 +36,15 @@ void reload(const CommonFlags& flags, Process& process) {
     spdlog::info("settings read again: max_rows_per_s = {}", settings->store.max_rows_per_s);
 }
 
+/// What it runs on, for people; no URL, since that may hold a password.
+std::string engines_of(const cli::Settings& settings) {
+    if (!needs_data_directory(settings)) {
+        return fmt::format("{}, {}, {}", settings.log.kind, settings.gate.kind,
+                           settings.store.kind);
+    }
+    return settings.data;
+}
+
 /// Where it listens: a line for people, or one of JSON on stdout for programs that start a node.
 void announce(const CommonFlags& flags, const cli::Settings& settings, std::uint16_t port) {
     const std::string host = settings.http.listen.substr(0, settings.http.listen.rfind(':'));
@@ -43,8 +54,25 @@ void announce(const CommonFlags& flags, const cli::Settings& settings, std::uint
                    http::json_string(settings.data), url);
         std::fflush(stdout);
     } else {
-        fmt::print(stderr, "penstock {} on {}: listening on {}\n", kVersion, settings.data, url);
+        fmt::print(stderr, "penstock {} on {}: listening on {}\n", kVersion, engines_of(settings),
+                   url);
     }
+}
+
+/// On a thread of its own, so that a signal ends a start that waits for a server. Nothing was taken
+/// in then.
+Result<std::unique_ptr<Process>> start(Env& env, ProcessOptions options, const sigset_t& signals) {
+    Result<std::unique_ptr<Process>> process = error(Code::stopped, "not started");
+    auto starting = env.executor.spawn("start", [&] {
+        process = Process::start(env, std::move(options), end_at_once);
+        ::kill(::getpid(), kStarted);
+    });
+    for (int number = 0; number != kStarted;) {
+        sigwait(&signals, &number);
+        if (number == SIGTERM || number == SIGINT) ::_exit(cli::kExitDone);
+    }
+    starting.reset();
+    return process;
 }
 
 int serve(const CommonFlags& flags) {
@@ -56,17 +84,17 @@ int serve(const CommonFlags& flags) {
     // Blocked before any thread starts, so that only sigwait() sees them.
     sigset_t signals;
     sigemptyset(&signals);
-    for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP, kStarted}) sigaddset(&signals, number);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
     Env& env = system_env();
-    auto process = Process::start(env, std::move(*options), end_at_once);
+    auto process = start(env, std::move(*options), signals);
     if (!process) return fail(process.error());
     announce(flags, *settings, (*process)->port());
     for (int number = 0;;) {
         sigwait(&signals, &number);
-        if (number != SIGHUP) break;
-        reload(flags, **process);
+        if (number == SIGTERM || number == SIGINT) break;
+        if (number == SIGHUP) reload(flags, **process);
     }
     (*process)->stop(env.clock.mono() + kStopTime);
     return cli::kExitDone;

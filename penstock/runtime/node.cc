@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 
 #include "penstock/runtime/gate_feed.h"
 #include "penstock/runtime/keeper.h"
@@ -51,6 +52,7 @@ public:
     Requester& requester() override { return requester_; }
     bool read(std::function<void(Session&)> job) override { return reader_.run(std::move(job)); }
     std::vector<PartitionProgress> progress() override;
+    bool is_own(std::string_view topic) override;
     void set_max_rows_per_s(std::uint32_t per_s) override;
     std::uint32_t max_rows_per_s() override { return max_rows_per_s_; }
     void gate_lost() noexcept override;
@@ -304,21 +306,31 @@ Readiness LineNode::readiness() {
 }
 
 std::vector<PartitionProgress> LineNode::progress() {
+    std::map<TopicPartition, Offset> ends;
+    for (const TopicInfo& topic : topics_) {
+        const auto described = log_.describe(topic.spec.topic);
+        if (!described) continue;
+        for (const PartitionInfo& info : described->front().partitions) {
+            ends[{topic.spec.topic, info.partition}] = info.end;
+        }
+    }
     std::vector<PartitionProgress> all;
     for (const RunningLane& running : lanes_) {
         for (const PartitionState& state : running.lane->partitions()) {
-            const auto described = log_.describe(state.at.topic);
-            Offset end(state.next);
-            if (described) {
-                for (const PartitionInfo& info : described->front().partitions) {
-                    if (info.partition == state.at.partition) end = info.end;
-                }
-            }
-            all.push_back({state.at, Epoch(state.epoch), Offset(state.next), end,
+            const auto end = ends.find(state.at);
+            const Offset next(state.next);
+            all.push_back({state.at, state.held, Epoch(state.epoch), next,
+                           end == ends.end() ? next : std::max(next, end->second),
                            running.lane->pace().rate()});
         }
     }
     return all;
+}
+
+bool LineNode::is_own(std::string_view topic) {
+    if (!options_.alone && topic == options_.group + "-replies") return true;
+    return std::any_of(topics_.begin(), topics_.end(),
+                       [&](const TopicInfo& t) { return t.spec.topic.value() == topic; });
 }
 
 void LineNode::set_max_rows_per_s(std::uint32_t per_s) {

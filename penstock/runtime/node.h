@@ -42,6 +42,7 @@ struct Readiness {
 
 struct PartitionProgress {
     TopicPartition at;
+    bool owned = true;  ///< by this process; then of this epoch
     Epoch epoch;
     Offset next;            ///< all below is applied
     Offset end;             ///< one past the last durable record
@@ -62,7 +63,10 @@ public:
     /// queue is full. The job must not wait for anything else. Where the store cannot be
     /// read, it gets a session whose every call says why.
     virtual bool read(std::function<void(Session&)> job) = 0;
+    /// Asks the log, so it may block.
     virtual std::vector<PartitionProgress> progress() = 0;
+    /// Do the node's own commands or replies lie on this topic?
+    virtual bool is_own(std::string_view topic) = 0;
     virtual void set_max_rows_per_s(std::uint32_t) = 0;
     virtual std::uint32_t max_rows_per_s() = 0;
     /// The gate does not know its state any more: it is rebuilt. Often is no harm.

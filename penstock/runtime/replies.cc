@@ -83,7 +83,7 @@ Result<void> ReplyLine::listen(PartitionId mine, Receive receive) {
     const auto described = log_.describe(topic_);
     if (!described) return described.error();
     const TopicPartition at{topic_, mine};
-    auto subscription = log_.subscribe(GroupSpec{"", {at}});
+    auto subscription = log_.subscribe(GroupSpec{topic_.value(), {at}});
     if (!subscription) return std::move(subscription).error();
     subscription_ = std::move(*subscription);
     Offset end;

@@ -35,7 +35,8 @@ void check_serves_safely(const cli::Settings& settings) {
     PENSTOCK_CHECK(address->host == "127.0.0.1" || address->host == "::1");
     PENSTOCK_CHECK(options->node.max_in_line >= 1);
     PENSTOCK_CHECK(options->node.dedup_horizon >= std::chrono::seconds(60));
-    PENSTOCK_CHECK(options->log.segment_bytes >= 1 << 20);
+    PENSTOCK_CHECK(settings.log.segment_bytes >= 1 << 20);
+    PENSTOCK_CHECK(options->node.alone || settings.gate.kind == "redis");
 }
 
 /// NAME=VALUE lines, an empty line, then the file.

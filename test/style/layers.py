@@ -13,7 +13,8 @@ import sys
 import tempfile
 
 PORTS = {"log", "gate", "store"}
-ADAPTERS = {"log/memory", "log/file", "gate/local", "store/sqlite"}
+ADAPTERS = {"log/memory", "log/file", "log/kafka", "gate/local", "gate/redis", "store/sqlite",
+            "store/postgres", "store/mariadb"}
 # Which layers each layer may include, besides itself.
 ALLOWED = {
     "base": set(),
@@ -34,6 +35,10 @@ RESTRICTED = {
     r"toml\+\+/|CLI/": {"edge", "main"},
     r"prometheus/": {"edge", "main"},
     r"sqlite3\.h": {"store/sqlite"},
+    r"librdkafka/": {"log/kafka"},
+    r"hiredis/": {"gate/redis"},
+    r"libpq-fe\.h|libpq/": {"store/postgres"},
+    r"mysql|mariadb/|errmsg\.h|mysqld_error\.h": {"store/mariadb"},
     r"isa-l|xxhash": {"base"},
     r"(thread|condition_variable)$": {"base", "edge"},
     r"mutex$": {"base", "edge"},
@@ -43,6 +48,9 @@ FORBIDDEN_TEXT = {
     r"\b(system_clock|steady_clock)::now": {"base"},
     r"^\s*(class|struct) \w*(Manager|Helper|Util)\b": set(),
 }
+# Above the ports nothing knows which adapter is below: no engine is named there.
+ENGINES = re.compile(r"kafka|redis|postgres|mariadb|sqlite|mysql", re.I)
+NAMES_NO_ENGINE = {"core", "runtime", "apps", "verify"}
 # Of the ports these see the port itself, not what stands beside it (followers, partitioners).
 PORT_HEADERS_ONLY = {
     "core": {"log/log.h", "gate/gate.h", "store/store.h"},
@@ -81,6 +89,9 @@ def problems_of(file: str, text: str) -> list[str]:
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         where = f"{file}:{number}"
+        code = re.sub(r"//.*", "", line)
+        if top in NAMES_NO_ENGINE and ENGINES.search(code):
+            found.append(f"{where}: {line.strip()}: {top} must not know which engine is below")
         for pattern, layers in FORBIDDEN_TEXT.items():
             if re.search(pattern, line) and top not in layers:
                 found.append(f"{where}: {line.strip()} has no place in {layer}")

@@ -9,11 +9,11 @@ constexpr std::string_view kMetricsText = "text/plain; version=0.0.4; charset=ut
 void metrics(Context& context, const ExchangePtr& exchange, const Request&) {
     context.metrics().max_rows_per_s(context.node().max_rows_per_s());
     context.look_ready();
-    for (const PartitionProgress& p : context.node().progress()) {
-        context.metrics().lag(p.at, p.end > p.next ? p.end.value() - p.next.value() : 0);
-    }
-    // Disk use comes from the log, which may be busy with its disk.
+    // The log may be busy, or far away.
     context.block(exchange, [&context, exchange]() -> std::function<void()> {
+        for (const PartitionProgress& p : context.node().progress()) {
+            context.metrics().lag(p.at, p.end > p.next ? p.end.value() - p.next.value() : 0);
+        }
         if (const auto topics = context.log().describe(std::nullopt)) {
             for (const TopicInfo& topic : *topics) {
                 std::uint64_t bytes = 0;
@@ -55,6 +55,7 @@ std::string runtime_json(Context& context) {
         first = false;
         out += "{\"topic\":" + json_string(p.at.topic.value()) +
                ",\"partition\":" + std::to_string(p.at.partition.value()) +
+               ",\"owned\":" + (p.owned ? "true" : "false") +
                ",\"epoch\":" + std::to_string(p.epoch.value()) +
                ",\"next_offset\":" + std::to_string(p.next.value()) +
                ",\"end_offset\":" + std::to_string(p.end.value()) +
@@ -63,8 +64,17 @@ std::string runtime_json(Context& context) {
     return out + "]}";
 }
 
+/// The log is asked for its ends, and may be far away.
+void answer_runtime(Context& context, const ExchangePtr& exchange) {
+    context.block(exchange, [&context, exchange]() -> std::function<void()> {
+        return [exchange, text = runtime_json(context)] {
+            exchange->respond({200, kJson, text, ""});
+        };
+    });
+}
+
 void runtime(Context& context, const ExchangePtr& exchange, const Request&) {
-    exchange->respond({200, kJson, runtime_json(context), ""});
+    answer_runtime(context, exchange);
 }
 
 void change_runtime(Context& context, const ExchangePtr& exchange, const Request& request) {
@@ -75,7 +85,7 @@ void change_runtime(Context& context, const ExchangePtr& exchange, const Request
     const auto rows = members.integer("max_rows_per_s", 0, 1'000'000'000);
     if (const auto fine = members.done(); !fine) return exchange->fail(problem_of(fine.error()));
     context.node().set_max_rows_per_s(static_cast<std::uint32_t>(*rows));
-    exchange->respond({200, kJson, runtime_json(context), ""});
+    answer_runtime(context, exchange);
 }
 
 }  // namespace

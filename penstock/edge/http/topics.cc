@@ -26,13 +26,6 @@ void append_topic(std::string& out, const TopicInfo& topic) {
     out += "]}";
 }
 
-bool is_own(Context& context, std::string_view topic) {
-    for (const PartitionProgress& progress : context.node().progress()) {
-        if (progress.at.topic.value() == topic) return true;
-    }
-    return false;
-}
-
 /// `only` empty: all of them.
 void show(Context& context, const ExchangePtr& exchange, const std::string& only,
           int status = 200) {
@@ -104,7 +97,7 @@ void alter(Context& context, const ExchangePtr& exchange, const Request& request
     const bool time = members.has("retention_ms"), bytes = members.has("retention_bytes");
     read_retention(members, wanted);
     if (const auto fine = members.done(); !fine) return exchange->fail(problem_of(fine.error()));
-    if (partitions && is_own(context, topic)) {
+    if (partitions && context.node().is_own(topic)) {
         return exchange->fail({409, "topic_in_use",
                                "This node's handlers own the topic; its partitions cannot be "
                                "changed while they do."});
@@ -125,7 +118,7 @@ void alter(Context& context, const ExchangePtr& exchange, const Request& request
 }
 
 void remove(Context& context, const ExchangePtr& exchange, const std::string& topic) {
-    if (is_own(context, topic)) {
+    if (context.node().is_own(topic)) {
         return exchange->fail({409, "topic_in_use",
                                "This node's handlers own the topic; it cannot be deleted while "
                                "they do."});
