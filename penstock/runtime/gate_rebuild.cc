@@ -83,6 +83,9 @@ Result<void> GateRebuild::prepare(Session& owner) {
                          "UPDATE penstock_owner SET gate_generation = :next, gate_end = :no_end "
                          "WHERE grp = :grp AND topic = :topic AND part = :part "
                          "AND gate_generation < :below"));
+    PENSTOCK_TRY(prepare(note_cut_,
+                         "INSERT INTO penstock_gate_cut (grp, topic, part, generation, gate_end) "
+                         "VALUES (:grp, :topic, :part, :generation, :gate_end)"));
     return prepare(set_end_,
                    "UPDATE penstock_owner SET gate_end = :gate_end WHERE grp = :grp AND "
                    "topic = :topic AND part = :part AND gate_generation = :generation");
@@ -169,9 +172,12 @@ Result<void> GateRebuild::set_ends(Session& owner, GateGeneration generation,
                                 std::string_view(range.at.topic.value()),
                                 integer(range.at.partition.value()), integer(generation.value())};
         const auto updated = run_one(owner, set_end_, values);
-        if (updated && updated->matched == 1) continue;
+        const Value cut[] = {values[1], values[2], values[3], values[4], values[0]};
+        const bool ours = updated && updated->matched == 1;
+        const auto noted = ours ? run_one(owner, note_cut_, cut) : updated;
+        if (ours && noted) continue;
         owner.rollback();
-        if (!updated) return updated.error();
+        if (!noted) return noted.error();
         return error(Code::conflict, "another process rebuilds the gate");
     }
     return owner.commit();

@@ -52,7 +52,7 @@ private:
     const GateLink* link_of(std::string_view type) const;
 
     const GateRebuildParts parts_;
-    StatementId newest_{}, advance_{}, set_end_{};
+    StatementId newest_{}, advance_{}, set_end_{}, note_cut_{};
 };
 
 }  // namespace penstock

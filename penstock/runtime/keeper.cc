@@ -23,6 +23,7 @@ Error low_on_space(std::uint64_t free_bytes) {
 Keeper::Keeper(KeeperParts parts)
     : parts_(std::move(parts)),
       membership_(parts_.owner.group, parts_.owner.member, parts_.options.lease),
+      gate_doubt_(parts_.owner.alone),  // nobody else can have seen to what a former process left
       wake_(parts_.env.executor.make_wake()) {}
 
 Result<void> Keeper::open() {
@@ -56,7 +57,7 @@ void Keeper::run() {
     while (!stopping_) {
         if (!parts_.owner.alone) keep_lease();
         if (!ready_ && !failed_ && caught_up()) wait_for("the gate");
-        if (gate_lost_ && !failed_ && (ready_ || caught_up())) mend_gate();
+        if ((gate_lost_ || gate_doubt_) && !failed_ && (ready_ || caught_up())) mend_gate();
         watch_space();
         apply_retention();
         const MonoTime now = parts_.env.clock.mono();
@@ -72,7 +73,10 @@ void Keeper::keep_lease() {
         if (cut_off_.exchange(false)) {
             parts_.observer.say(RuntimeObserver::Level::info, "the database answers again");
         }
-        return act_on(*view);
+        act_on(*view);
+        // Whoever takes a dead one's row away sees to what it had admitted.
+        if (const auto died = membership_.bury_dead(*session_); died && *died) gate_doubt_ = true;
+        return;
     }
     if (!cut_off_.exchange(true)) {
         parts_.observer.say(RuntimeObserver::Level::warning,
@@ -112,7 +116,8 @@ void Keeper::mend_gate() {
     const MonoTime now = parts_.env.clock.mono();
     if (now < next_gate_) return;
     next_gate_ = now + kGatePause;
-    const auto intact = parts_.gate_rebuild.intact(*session_);
+    const bool doubt = gate_doubt_;
+    const Result<bool> intact = doubt ? false : parts_.gate_rebuild.intact(*session_);
     Result<void> mended;
     if (!intact) {
         mended = intact.error();
@@ -127,6 +132,7 @@ void Keeper::mend_gate() {
         return;
     }
     gate_lost_ = false;
+    if (doubt) gate_doubt_ = false;
     if (ready_ || stopping_ || failed_) return;
     parts_.refuse_all(std::nullopt);
     ready_ = true;
@@ -136,6 +142,10 @@ void Keeper::mend_gate() {
 
 void Keeper::gate_lost() noexcept {
     if (!gate_lost_.exchange(true)) wake_->notify();
+}
+
+void Keeper::gate_doubt() noexcept {
+    if (!gate_doubt_.exchange(true)) wake_->notify();
 }
 
 void Keeper::watch_space() {

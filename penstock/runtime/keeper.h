@@ -51,6 +51,9 @@ public:
     void wait_for(const std::string& what);
     void wake() noexcept { wake_->notify(); }
     void gate_lost() noexcept;
+    /// It may hold units for commands that will never come: it is rebuilt, and what comes after all
+    /// does not count.
+    void gate_doubt() noexcept;
     /// Nothing is decided here any more.
     void failed(const std::string& why);
     bool ready() const { return ready_; }
@@ -70,7 +73,8 @@ private:
     KeeperParts parts_;
     Membership membership_;
     std::unique_ptr<Session> session_;
-    std::atomic<bool> ready_{false}, stopping_{false}, failed_{false}, gate_lost_{true};
+    std::atomic<bool> ready_{false}, stopping_{false}, failed_{false}, gate_lost_{true},
+        gate_doubt_;
     std::atomic<bool> cut_off_{false};  ///< the lease could not be renewed lately
     bool low_on_space_ = false;
     MonoTime next_retention_{}, next_gate_{};

@@ -382,8 +382,8 @@ void Lane::publish(std::span<Item> items) {
         state.next = state.owned.next.value();
         subscription_->report(state.owned.at, state.owned.next);
     }
-    decided_.decided(items);
     observer_.batch(told);
+    decided_.decided(items);
 }
 
 void Lane::mend_session() {

@@ -37,10 +37,9 @@ Result<void> Membership::prepare(Session& session, const Dialect& dialect) {
         prepare(join_, fmt::format("INSERT INTO penstock_member (member, grp, lease_until) "
                                    "VALUES (:member, :grp, {} + :lease)",
                                    now)));
-    // Long dead ones only: a row that is needed nowhere is in nobody's way.
-    PENSTOCK_TRY(prepare(forget_, fmt::format("DELETE FROM penstock_member WHERE grp = :grp AND "
-                                              "lease_until < {} - 600000",
-                                              now)));
+    PENSTOCK_TRY(prepare(bury_, fmt::format("DELETE FROM penstock_member WHERE grp = :grp AND "
+                                            "lease_until <= {}",
+                                            now)));
     PENSTOCK_TRY(prepare(members_, fmt::format("SELECT member FROM penstock_member WHERE grp = "
                                                ":grp AND lease_until > {}",
                                                now)));
@@ -70,8 +69,6 @@ Result<MemberView> Membership::renew_and_look(Session& session) {
     if (renewed->matched == 0) {
         const Value joining[] = {bytes_of(me_), group, lease};
         if (const auto joined = run_one(session, join_, joining); !joined) return joined.error();
-        const Value of_group[] = {group};
-        if (const auto done = run_one(session, forget_, of_group); !done) return done.error();
     }
     const Value of_group[] = {group};
     const auto members = run_one(session, members_, of_group);
@@ -98,6 +95,18 @@ Result<MemberView> Membership::renew_and_look(Session& session) {
         view.owners.push_back(std::move(seen));
     }
     return view;
+}
+
+Result<bool> Membership::bury_dead(Session& session) {
+    PENSTOCK_TRY(session.begin());
+    const Value of_group[] = {std::string_view(group_)};
+    const auto buried = run_one(session, bury_, of_group);
+    if (!buried) {
+        session.rollback();
+        return buried.error();
+    }
+    PENSTOCK_TRY(session.commit());
+    return buried->matched > 0;
 }
 
 Result<void> Membership::leave(Session& session) {

@@ -31,6 +31,9 @@ public:
     Result<void> prepare(Session& session, const Dialect& dialect);
     /// Renews the lease and looks around, in one transaction.
     Result<MemberView> beat(Session& session);
+    /// Takes the rows of members away whose lease is over; true: some died that nobody else saw to.
+    /// What they had admitted and not yet sent is nobody's then.
+    Result<bool> bury_dead(Session& session);
     /// Others need not wait for the lease to end.
     Result<void> leave(Session& session);
 
@@ -40,7 +43,7 @@ private:
     const std::string group_;
     const Uuid me_;
     const std::chrono::milliseconds lease_;
-    StatementId renew_{}, join_{}, forget_{}, members_{}, owners_{}, leave_{};
+    StatementId renew_{}, join_{}, bury_{}, members_{}, owners_{}, leave_{};
 };
 
 }  // namespace penstock

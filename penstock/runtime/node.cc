@@ -41,7 +41,7 @@ public:
           feed_(gate, routes()),
           requester_(env, log, gate, reader_, *this,
                      RequesterOptions{options_.max_in_line, options_.dedup_horizon, options_.alone,
-                                      [this] { gate_lost(); }},
+                                      [this] { gate_lost(); }, [this] { gate_doubt(); }},
                      observer),
           replies_(env, log, TopicId(options_.group + "-replies")) {}
 
@@ -75,6 +75,7 @@ private:
     Offset end_at_start(const TopicPartition& at) const;
     Result<void> listen_for_replies();
     void send_replies(std::span<Item> items);
+    void gate_doubt();
     const PartitionState* state_of(const TopicPartition& at) const;
 
     // LineProgress
@@ -405,6 +406,10 @@ void LineNode::send_replies(std::span<Item> items) {
 
 void LineNode::gate_lost() noexcept {
     if (keeper_) keeper_->gate_lost();
+}
+
+void LineNode::gate_doubt() {
+    if (keeper_) keeper_->gate_doubt();
 }
 
 /// A lane that cannot go on takes nothing more in: its callers would wait for ever.

@@ -347,6 +347,7 @@ void LineRequester::appended(std::span<const Appended> results) noexcept {
     Outbox out;  // sends last: who asks again at once finds the unit given back
     std::vector<GivenBack> given_back;
     std::vector<SlotIndex> again;
+    bool in_doubt = false;
     {
         const MutexLock lock(mutex_);
         for (const Appended& result : results) {
@@ -366,7 +367,9 @@ void LineRequester::appended(std::span<const Appended> results) noexcept {
                 by_id_.erase(slot->command.id);
                 slot->decided = true;
             }
-            // Certainly not there: the unit flows back. Unknown: it stays reserved.
+            // Certainly not there: the unit flows back. Unknown: the gate's rebuild sees to it.
+            in_doubt =
+                in_doubt || (!result.offset && result.offset.error().effect == Effect::unknown);
             if (!result.offset && result.offset.error().effect == Effect::none) {
                 GivenBack& back = given_back.emplace_back();
                 back.link = slot->destination->route.gate;
@@ -384,6 +387,7 @@ void LineRequester::appended(std::span<const Appended> results) noexcept {
         gate_.settle({&settled, 1});
     }
     if (!again.empty()) ask_gate(again);
+    if (in_doubt && options_.on_in_doubt) options_.on_in_doubt();
 }
 
 /// The record of this slot does not count; the command asks for a new admission.

@@ -22,6 +22,7 @@ struct RequesterOptions {
     std::chrono::milliseconds dedup_horizon{};
     bool alone = true;                   ///< no other process decides anything
     std::function<void()> on_gate_lost;  ///< the gate does not know its state; called often
+    std::function<void()> on_in_doubt;   ///< nobody knows whether an admitted command will come
 };
 
 /// Where a type's commands go.

@@ -27,6 +27,13 @@ std::vector<Migration> runtime_migrations(const Dialect& dialect) {
                          "member {id}, session {text}, PRIMARY KEY (grp, topic, part)){clustered}",
                          fmt::arg("key", key), fmt::arg("integer", integer), fmt::arg("id", id),
                          fmt::arg("text", text), fmt::arg("clustered", clustered)),
+             // Where each rebuild of the gate ended: tells for ever which records count.
+             fmt::format("CREATE TABLE penstock_gate_cut ("
+                         "grp {key} NOT NULL, topic {key} NOT NULL, part {integer} NOT NULL, "
+                         "generation {integer} NOT NULL, gate_end {integer} NOT NULL, "
+                         "PRIMARY KEY (grp, topic, part, generation)){clustered}",
+                         fmt::arg("key", key), fmt::arg("integer", integer),
+                         fmt::arg("clustered", clustered)),
              // The processes of a group; lease_until by the database's own clock, in ms.
              fmt::format("CREATE TABLE penstock_member ("
                          "member {id} NOT NULL, grp {key} NOT NULL, "

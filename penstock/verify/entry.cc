@@ -28,7 +28,7 @@ bool read_header(Entry& entry, std::string_view name, std::string_view value) {
         entry.id = uuid_of_id(value);
     }
     if (name == "type") {
-        if (value.empty() || value.size() > 128) return false;
+        if (!is_id(value)) return false;  // the same characters, the same length
         entry.type = value;
     }
     if (name == "target") {
@@ -41,8 +41,12 @@ bool read_header(Entry& entry, std::string_view name, std::string_view value) {
         if (!is_whole(value, ms)) return false;
         entry.deadline = log_time(ms);
     }
-    std::uint64_t generation = 0;
-    return name != "gate_generation" || is_whole(value, generation);
+    if (name == "gate_generation") {
+        std::uint64_t generation = 0;
+        if (!is_whole(value, generation)) return false;
+        entry.gate_generation = generation;
+    }
+    return true;
 }
 
 /// Over each field in turn, as {length in 8 bytes, little-endian; bytes}.

@@ -15,6 +15,7 @@ struct Entry {
     std::optional<Uuid> id;
     std::string_view id_text, type, target, key, data;
     std::optional<LogTime> deadline;
+    std::optional<std::uint64_t> gate_generation;  ///< under which the gate let it in
     std::uint64_t offset = 0;
     LogTime time{};
     Hash128 body;

@@ -65,7 +65,8 @@ Result<void> Replay::run() {
     }
     log_.figure = fmt::format("{} records of {} partitions", records_, owners->size());
     owners_.figure = fmt::format("{} partitions", owners->size());
-    once_.figure = fmt::format("{} ids, {} repeats", compared_, duplicates_);
+    once_.figure = fmt::format("{} ids, {} repeats, {} admitted before a rebuild of the gate",
+                               compared_, duplicates_, stale_);
     outcomes_.figure = fmt::format("{} outcomes", compared_);
     unexplained_.figure = fmt::format("{} rows", outcomes);
     grant_rows_.figure = fmt::format("{} grants", grants_);
@@ -221,6 +222,16 @@ bool Replay::forgettable(const Entry& entry) const {
     return input_.dedup_horizon.count() != 0 && entry.time < input_.now - input_.dedup_horizon;
 }
 
+/// Let in under an older generation of the gate, it counts only where it lies before the end of
+/// what the later one was rebuilt from.
+bool Replay::is_stale(const Partition& partition, const Entry& entry) {
+    if (!entry.gate_generation) return false;
+    const auto& cuts = partition.owner.gate_cuts;
+    return std::any_of(cuts.begin(), cuts.end(), [&](const auto& cut) {
+        return cut.first > *entry.gate_generation && entry.offset >= cut.second;
+    });
+}
+
 Result<void> Replay::judge(Partition& partition, const Logged& record, std::size_t i,
                            Batch& batch) {
     const Entry& entry = batch.entries[i];
@@ -229,6 +240,10 @@ Result<void> Replay::judge(Partition& partition, const Logged& record, std::size
         std::lower_bound(batch.outcomes.begin(), batch.outcomes.end(), *entry.id,
                          [](const OutcomeRow& outcome, const Uuid& id) { return outcome.id < id; });
     if (row == batch.outcomes.end() || row->id != *entry.id) {
+        if (is_stale(partition, entry)) {
+            ++stale_;
+            return {};
+        }
         const auto made_at = uuid_v7_time(*entry.id);
         const bool too_old = made_at && unix_ms(*made_at) < partition.owner.turn_time_ms -
                                                                 ms_of(input_.dedup_horizon);
@@ -245,6 +260,10 @@ Result<void> Replay::judge(Partition& partition, const Logged& record, std::size
     if (here && row->offset == offset) return compare(partition, record, i, batch, *row);
     if (!here || row->offset < offset) {
         ++duplicates_;  // an earlier record decided this id; this one changes nothing
+        return {};
+    }
+    if (is_stale(partition, entry)) {
+        ++stale_;
         return {};
     }
     if (!forgettable(entry)) {

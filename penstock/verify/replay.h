@@ -71,6 +71,7 @@ private:
     Result<void> read_line(Partition& partition);
     std::int64_t held_by(const Batch& batch, std::size_t i) const;
     bool forgettable(const Entry& entry) const;
+    static bool is_stale(const Partition& partition, const Entry& entry);
 
     const VerifyInput& input_;
     Tables& tables_;
@@ -82,7 +83,8 @@ private:
     Check& unexplained_;
     Check& dead_;
     Check& grant_rows_;
-    std::uint64_t records_ = 0, grants_ = 0, duplicates_ = 0, compared_ = 0, dead_letters_ = 0;
+    std::uint64_t records_ = 0, grants_ = 0, duplicates_ = 0, stale_ = 0, compared_ = 0,
+                  dead_letters_ = 0;
     std::uint64_t explained_ = 0, trimmed_below_ = 0;
     std::map<std::string, std::int64_t> in_line_;
     std::set<Uuid> ids_in_line_;

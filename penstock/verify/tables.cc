@@ -83,10 +83,23 @@ Result<std::vector<OwnerRow>> Tables::owners(const std::string& group) {
     if (!table) return table.error();
     std::vector<OwnerRow> owners;
     for (std::size_t row = 0; row < table->rows(); ++row) {
-        owners.push_back(
-            {std::string(table->text(row, 0)), static_cast<std::uint32_t>(table->integer(row, 1)),
-             static_cast<std::uint64_t>(table->integer(row, 2)), table->integer(row, 3),
-             std::string(table->text(row, 4)), table->integer(row, 5)});
+        owners.push_back({std::string(table->text(row, 0)),
+                          static_cast<std::uint32_t>(table->integer(row, 1)),
+                          static_cast<std::uint64_t>(table->integer(row, 2)),
+                          table->integer(row, 3),
+                          std::string(table->text(row, 4)),
+                          table->integer(row, 5),
+                          {}});
+    }
+    const auto cuts = query(
+        "SELECT topic, part, generation, gate_end FROM penstock_gate_cut WHERE grp = :grp", values);
+    if (!cuts) return cuts.error();
+    for (std::size_t row = 0; row < cuts->rows(); ++row) {
+        for (OwnerRow& owner : owners) {
+            if (owner.topic != cuts->text(row, 0)) continue;
+            if (owner.partition != static_cast<std::uint32_t>(cuts->integer(row, 1))) continue;
+            owner.gate_cuts.emplace_back(cuts->integer(row, 2), cuts->integer(row, 3));
+        }
     }
     return owners;
 }

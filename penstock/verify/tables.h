@@ -18,6 +18,8 @@ struct OwnerRow {
     std::int64_t fingerprint = 0;
     std::string log_uuid;  ///< 16 bytes
     std::int64_t turn_time_ms = 0;
+    /// Rebuilds of the gate: generation, and the end of what was admitted before that counts.
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> gate_cuts;
 };
 
 struct OutcomeRow {

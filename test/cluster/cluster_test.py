@@ -2,7 +2,7 @@
 """Several processes of the real program on real engines: the sale is exact whoever dies, stops or
 joins, and whatever the gate forgets.
 
-Usage: cluster_test.py PENSTOCK [test names]. PENSTOCK_STORE=postgres|mariadb chooses the database."""
+Usage: cluster_test.py PENSTOCK postgres|mariadb [test names]"""
 
 import http.client
 import json
@@ -21,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "engines
 import engines  # noqa: E402
 
 PENSTOCK = ""
-STORE = os.environ.get("PENSTOCK_STORE", "postgres")
+STORE = ""
 PATIENCE_S = 90
 LEASE_S = 2
 FINAL = {"granted", "sold_out", "limit_reached"}
@@ -51,10 +51,12 @@ def eventually(what: str, holds, patience_s=PATIENCE_S):
 class Node:
     def __init__(self, config: str, log: pathlib.Path) -> None:
         self.log = log
-        self.process = subprocess.Popen(
-            [PENSTOCK, "serve", "--config", config, "--listen", "127.0.0.1:0", "--output", "json"],
-            stdout=subprocess.PIPE, stderr=open(log, "w"), text=True)
-        line = self.process.stdout.readline()
+        with log.open("w") as messages:
+            self.process = subprocess.Popen(
+                [PENSTOCK, "serve", "--config", config, "--listen", "127.0.0.1:0", "--output",
+                 "json"], stdout=subprocess.PIPE, stderr=messages, text=True)
+        with self.process.stdout:
+            line = self.process.stdout.readline()
         if not line:
             raise AssertionError(f"the node did not start: {log.read_text()}")
         self.url = json.loads(line)["url"]
@@ -73,7 +75,7 @@ class Node:
             return 0
         return sum(1 for partition in runtime["partitions"] if partition["owned"])
 
-    def signal(self, number: int) -> None:
+    def send(self, number: int) -> None:
         self.process.send_signal(number)
 
     def end(self, number=signal.SIGTERM) -> int:
@@ -226,11 +228,11 @@ class Cluster(unittest.TestCase):
         eventually("claims are granted", lambda: crowd.granted() >= 500)
         owner = self.owner()
         other = next(node for node in self.nodes if node is not owner)
-        owner.signal(signal.SIGSTOP)
+        owner.send(signal.SIGSTOP)
         eventually("another owns the line", lambda: other.owns() == 1)
         before = crowd.granted()
         eventually("the sale goes on", lambda: crowd.granted() > before)
-        owner.signal(signal.SIGCONT)
+        owner.send(signal.SIGCONT)
         self.check_exact(crowd, "c", 2000)
         eventually("it gave up what it had lost", lambda: owner.owns() == 0)
 
@@ -290,4 +292,5 @@ class Cluster(unittest.TestCase):
 
 if __name__ == "__main__":
     PENSTOCK = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    STORE = sys.argv.pop(1)
     unittest.main()

@@ -24,7 +24,8 @@ EngineAt engine_of(const json::value& told, std::string name) {
         throw std::runtime_error(std::string(failure->as_string()));
     }
     return {std::move(name), std::string(object.at("url").as_string()),
-            std::string(object.at("dir").as_string()), static_cast<int>(object.at("port").as_int64()),
+            std::string(object.at("dir").as_string()),
+            static_cast<int>(object.at("port").as_int64()),
             static_cast<pid_t>(object.at("pid").as_int64())};
 }
 
