@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs what README.md tells a reader to type: every `sh` block, in order, in one shell.
 
-Only the program's place and the port are exchanged. Usage: readme_test.py ROOT PENSTOCK"""
+Only places and ports are exchanged. Usage: readme_test.py ROOT PENSTOCK [--engines]; with it the
+blocks that start engines, without it the others."""
 
 import pathlib
 import re
@@ -17,27 +18,43 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def run_block(block: str, program: str, directory: str) -> None:
-    port = free_port()
-    script = block.replace("build/release/penstock", program).replace(":8080", f":{port}")
-    script = script.replace("penstock serve", f"penstock serve --listen 127.0.0.1:{port}")
-    script = re.sub(r"penstock load ", f"penstock load --server http://127.0.0.1:{port} ", script)
-    done = subprocess.run(["bash", "-emc", script + "\nwait\n"], cwd=directory, text=True,
-                          capture_output=True, timeout=300, stdin=subprocess.DEVNULL)
-    print(f"$ {script}\n{done.stdout}{done.stderr}")
+def exchanged(block: str, root: pathlib.Path, program: str, directory: str) -> str:
+    """The block for this program, on free ports, with the engines in `directory`."""
+    script = block.replace("build/release/penstock", program)
+    if "./dev engines" in block:
+        engines = f"python3 {root}/test/engines/engines.py"
+        script = re.sub(r"\./dev engines (\w+)", rf"{engines} \1 --dir {directory}/engines", script)
+        script = script.replace("build/engines", f"{directory}/engines")
+    for port in sorted(set(re.findall(r"\b(80[0-9]{2})\b", script))):
+        script = script.replace(port, str(free_port()))
+    if "--listen" not in script:
+        port = re.search(r"127\.0\.0\.1:(\d+)", script).group(1)
+        script = script.replace("penstock serve", f"penstock serve --listen 127.0.0.1:{port}")
+        script = script.replace("penstock load ", f"penstock load --server http://127.0.0.1:{port} ")
+    return script
+
+
+def run_block(script: str, directory: str) -> None:
+    """What stays behind in the background must not hold the test, as it would a pipe."""
+    with open(f"{directory}/output", "w+") as output:
+        done = subprocess.run(["bash", "-emxc", script + "\nwait\n"], cwd=directory, stdout=output,
+                              stderr=output, timeout=300, stdin=subprocess.DEVNULL)
+        output.seek(0)
+        print(output.read())
     if done.returncode != 0:
         sys.exit(f"the block ended with {done.returncode}")
 
 
 def main() -> int:
-    root, program = pathlib.Path(sys.argv[1]), str(pathlib.Path(sys.argv[2]).resolve())
+    root, program = pathlib.Path(sys.argv[1]).resolve(), str(pathlib.Path(sys.argv[2]).resolve())
+    with_engines = "--engines" in sys.argv
     blocks = re.findall(r"^```sh\n(.*?)^```", (root / "README.md").read_text(), re.S | re.M)
-    blocks = [block for block in blocks if "build/release/penstock" in block]
+    blocks = [block for block in blocks if ("./dev engines" in block) == with_engines]
     if not blocks:
-        sys.exit("README.md has no sh block any more")
+        sys.exit("README.md has no such block any more")
     for block in blocks:
         with tempfile.TemporaryDirectory() as directory:
-            run_block(block, program, directory)
+            run_block(exchanged(block, root, program, directory), directory)
     return 0
 
 

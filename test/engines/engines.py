@@ -361,7 +361,10 @@ url = "{database}"
 def hold(directory: pathlib.Path, brokers: int, store: str, told: int) -> None:
     """Starts everything, says so through `told`, then waits for SIGTERM."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    engines = Engines(directory / "servers")
+    # Where we are root, databases run under accounts of their own, which the way through the link
+    # may not let pass.
+    root = (directory / "servers").resolve()
+    engines = Engines(root)
     try:
         kafka = engines.start_brokers(brokers, {})
         redis = engines.start("redis", "redis", {})
@@ -384,6 +387,7 @@ def hold(directory: pathlib.Path, brokers: int, store: str, told: int) -> None:
     finally:
         for engine in engines.running.values():
             engine.stop()
+        shutil.rmtree(root, ignore_errors=True)
         shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -409,7 +413,6 @@ def start_for_people(directory: pathlib.Path, brokers: int, store: str) -> int:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     if os.geteuid() == 0:
-        # Databases run under accounts of their own, which may not pass through our folders.
         (directory / "servers").symlink_to(tempfile.mkdtemp(prefix="penstock-engines-"))
         os.chmod(directory / "servers", 0o755)
     fetch_jars()

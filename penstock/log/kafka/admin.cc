@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kAnswerTime{10'000};
 constexpr int kLookUpTime_ms = 10'000;
+constexpr std::chrono::milliseconds kLeaderPause{50};
 
 using Metadata = std::unique_ptr<const rd_kafka_metadata_t, Deleter<rd_kafka_metadata_destroy>>;
 using AdminOptions =
@@ -31,6 +32,12 @@ std::optional<std::int64_t> number_in(const std::map<std::string, std::string>& 
 
 Bytes bytes_of(const Uuid& uuid) {
     return std::as_bytes(std::span(uuid.bytes));
+}
+
+/// Of a topic that was just made, or whose leader moves: soon there is one.
+bool leader_is_missing(rd_kafka_resp_err_t failed) {
+    return failed == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+           failed == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
 }
 
 }  // namespace
@@ -270,6 +277,25 @@ std::optional<Error> Admin::unsafe_setting(const TopicId& topic, std::uint32_t r
     return std::nullopt;
 }
 
+/// rd_kafka_offsets_for_times(), again while a leader is being found.
+rd_kafka_resp_err_t Admin::find_offsets(rd_kafka_topic_partition_list_t* list) {
+    const MonoTime by = env_.clock.mono() + std::chrono::milliseconds(kLookUpTime_ms);
+    const std::unique_ptr<Wake> pause = env_.executor.make_wake();
+    const std::unique_ptr<rd_kafka_topic_partition_list_t,
+                          decltype(&rd_kafka_topic_partition_list_destroy)>
+        asked(rd_kafka_topic_partition_list_copy(list), &rd_kafka_topic_partition_list_destroy);
+    for (;;) {
+        const auto failed = rd_kafka_offsets_for_times(client_.get(), list, kLookUpTime_ms);
+        bool missing = leader_is_missing(failed);
+        for (int i = 0; i < list->cnt; ++i) {
+            missing = missing || leader_is_missing(list->elems[i].err);
+        }
+        if (!missing || env_.clock.mono() >= by) return failed;
+        pause->wait_until(env_.clock.mono() + kLeaderPause);
+        for (int i = 0; i < list->cnt; ++i) list->elems[i].offset = asked->elems[i].offset;
+    }
+}
+
 /// `time`: Unix milliseconds, or librdkafka's numbers for the start and the end.
 Result<std::vector<Result<Offset>>> Admin::look_up(const std::vector<TopicPartition>& all,
                                                    std::int64_t time) {
@@ -279,7 +305,7 @@ Result<std::vector<Result<Offset>>> Admin::look_up(const std::vector<TopicPartit
                                           static_cast<std::int32_t>(at.partition.value()))
             ->offset = time;
     }
-    const auto failed = rd_kafka_offsets_for_times(client_.get(), list.get(), kLookUpTime_ms);
+    const auto failed = find_offsets(list.get());
     if (failed != RD_KAFKA_RESP_ERR_NO_ERROR) return error_of(failed, "offsets of partitions");
     std::vector<Result<Offset>> offsets;
     for (const TopicPartition& at : all) {

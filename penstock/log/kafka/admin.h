@@ -68,6 +68,7 @@ private:
     Result<std::pair<std::uint32_t, std::uint32_t>> replicas_and_isr();
     Result<std::string> broker_version(std::int32_t broker);
     Result<Event> run(rd_kafka_admin_op_t kind, const std::string& what, const Issue& issue);
+    rd_kafka_resp_err_t find_offsets(rd_kafka_topic_partition_list_t* list);
     Result<std::vector<Result<Offset>>> look_up(const std::vector<TopicPartition>& all,
                                                 std::int64_t time);
     Result<void> wait_for_partitions(const TopicId& topic, std::uint32_t partitions);
