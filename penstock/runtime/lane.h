@@ -70,6 +70,7 @@ public:
     std::deque<PartitionState>& partitions() { return partitions_; }
 
 private:
+    static constexpr std::size_t kMaxPollBytes = 4 * 1024 * 1024;
     enum class Ran { committed, again, smaller, failed_alone, lost, stop };
     struct Order {
         TopicPartition at;

@@ -1,0 +1,43 @@
+#pragma once
+
+#include "penstock/runtime/pending.h"
+
+/// What the files of LineRequester share.
+namespace penstock {
+
+inline Error in_line_elsewhere() {
+    return unknown_effect(Code::not_ready,
+                          "a command with this id was admitted before and is not decided yet; ask "
+                          "again with the same id");
+}
+
+/// Groups replies by sink, so that each is told once; in the order of their first replies, never in
+/// that of addresses.
+class LineRequester::Outbox {
+public:
+    ~Outbox() {
+        for (Group& group : groups_) group.sink->replied(group.replies);
+    }
+    void add(const Waiter& waiter, Answered answer) {
+        group_of(waiter.sink).replies.push_back(Reply{waiter.tag, std::move(answer)});
+    }
+    void add_all(const std::vector<Waiter>& waiters, const Answered& answer) {
+        for (const Waiter& waiter : waiters) add(waiter, answer);
+    }
+
+private:
+    struct Group {
+        ReplySink* sink;
+        std::vector<Reply> replies;
+    };
+    Group& group_of(ReplySink* sink) {
+        // Nearly always the latest: a process has one sink for all its callers.
+        for (auto group = groups_.rbegin(); group != groups_.rend(); ++group) {
+            if (group->sink == sink) return *group;
+        }
+        return groups_.emplace_back(Group{sink, {}});
+    }
+    std::vector<Group> groups_;
+};
+
+}  // namespace penstock
