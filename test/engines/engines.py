@@ -18,6 +18,7 @@ import ctypes
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -34,10 +35,21 @@ POSTGRES = pathlib.Path("/usr/lib/postgresql/15/bin")
 START_TIME_S = 60
 
 
-def free_port() -> int:
+def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        try:
+            probe.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
+
+
+def free_port() -> int:
+    """Below the range from which connections get theirs, so that none takes it before we listen."""
+    while True:
+        port = random.randint(20_000, 32_000)
+        if is_free(port):
+            return port
 
 
 def fetch_jars() -> None:
@@ -282,11 +294,8 @@ def spaced_ports(count: int) -> list:
     found = []
     while len(found) < count:
         port = free_port()
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
+        if not is_free(port + 1):
+            continue
         if all(abs(port - other) > 1 for other in found):
             found.append(port)
     return found
