@@ -30,6 +30,9 @@ inline constexpr std::string_view kReplyTo = "reply_to";
 inline constexpr std::string_view kTraceparent = "traceparent";
 }  // namespace header
 
+/// Type of the record that says whose line a topic is (runtime/line_mark.h): done, without effect.
+inline constexpr std::string_view kLineMarkType = "penstock.line";
+
 /// A request to change the resource under its key. Everything is borrowed: from the record where
 /// it was read, from the caller where it is being made.
 struct Command {

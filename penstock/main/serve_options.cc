@@ -19,6 +19,8 @@ Result<ProcessOptions> serve_options(const cli::Settings& settings) {
     options.node.lease = settings.runtime.lease;
     options.node.dedup_horizon = settings.runtime.dedup_horizon;
     options.node.max_in_line = settings.runtime.max_in_line;
+    options.node.mark_topics = settings.log.kind == "kafka";
+    options.node.adopt = settings.log.adopt;
     options.node.max_rows_per_s = settings.store.max_rows_per_s;
     options.node.low_water_bytes = settings.log.low_water_bytes;
     options.node.topics = {{TopicId("sale"), settings.log.partitions, settings.log.retention_time,

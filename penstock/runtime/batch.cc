@@ -99,11 +99,12 @@ Result<void> Batch::decide_all(std::span<Item> items, LogTime now) {
     seen_.assign(ids_.size(), std::nullopt);
     PENSTOCK_TRY(outcomes_.seen(session_, ids_, now, seen_));
 
-    Rules rules{now, rules_.dedup_horizon, LayoutId(0), {}};
+    Rules rules{now, rules_.dedup_horizon, {}, {}};
     std::size_t at = 0;
     for (Item* item : by_id_) {
         while (ids_[at] != item->command.id) ++at;
         rules.gate = item->owned->gate;
+        rules.layout = item->owned->layout;
         item->step = decide(item->command, item->body, seen_[at] ? &*seen_[at] : nullptr, rules);
         if (recorded_now(*item)) seen_[at] = Seen{item->body};
         settle_known(*item);
@@ -118,6 +119,8 @@ void Batch::settle_known(Item& item) const {
     } else if (item.step == Step::run && !item.cause.empty()) {
         // It failed alone before: refused for ever, and a dead letter.
         item.outcome = Refused{kReasonFailed, item.cause};
+    } else if (item.step == Step::run && item.command.type == kLineMarkType) {
+        item.outcome = Done{};
     } else if (item.step == Step::run && route_of(item) == nullptr) {
         item.outcome = Refused{kReasonUnknownType, "no handler is registered for this type"};
     }

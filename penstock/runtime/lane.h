@@ -33,9 +33,15 @@ struct LaneOptions {
     std::chrono::milliseconds dedup_horizon{};
 };
 
+struct LinePartition {
+    TopicPartition at;
+    LayoutId layout;
+};
+
 /// A partition that a lane may own. The atomics are for everybody, the rest is the lane's.
 struct PartitionState {
     TopicPartition at;
+    LayoutId layout;
     std::string default_type;  ///< of the topic
     std::atomic<bool> held{false};
     std::atomic<std::uint64_t> epoch{0};  ///< while held
@@ -54,7 +60,7 @@ public:
          RuntimeObserver&);
 
     /// Opens the session. `partitions`: all that the lane may ever own.
-    Result<void> open(std::span<const TopicPartition> partitions);
+    Result<void> open(std::span<const LinePartition> partitions);
     /// Makes it this lane's (epoch + 1) and checks it against the log. in_use: another process has
     /// it. damaged: log and database do not belong together.
     Result<void> take(const TopicPartition& at);
@@ -77,9 +83,6 @@ private:
         bool take;
     };
 
-    Result<void> check_history(const Owned& owned, const PartitionInfo& info, bool fresh);
-    Result<void> check_replayable(const TopicPartition& at, const PartitionInfo& info);
-    Result<void> check_fingerprint(const Owned& owned);
     void order(const TopicPartition& at, bool take);
     bool obey_orders();
     bool take_ordered(const TopicPartition& at);

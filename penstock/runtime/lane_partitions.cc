@@ -3,21 +3,12 @@
 
 #include <algorithm>
 
+#include "penstock/runtime/history.h"
 #include "penstock/runtime/lane.h"
 
 namespace penstock {
-namespace {
 
-Error diverged(const TopicPartition& at, std::string what) {
-    return error(Code::damaged,
-                 fmt::format("topic {} partition {}: {}; log and database do not belong together: "
-                             "restore the pair that does, or verify each against a backup",
-                             at.topic.value(), at.partition.value(), what));
-}
-
-}  // namespace
-
-Result<void> Lane::open(std::span<const TopicPartition> partitions) {
+Result<void> Lane::open(std::span<const LinePartition> partitions) {
     auto session = store_.open(Role::owner, options_.session);
     if (!session) return session.error();
     session_ = std::move(session).value();
@@ -25,9 +16,10 @@ Result<void> Lane::open(std::span<const TopicPartition> partitions) {
         *session_, store_.dialect(),
         BatchRules{&routes_, options_.dedup_horizon, options_.owner, store_.writers() == 1});
     PENSTOCK_TRY(batch_->prepare());
-    for (const TopicPartition& at : partitions) {
+    for (const auto& [at, layout] : partitions) {
         PartitionState& state = partitions_.emplace_back();
         state.at = at;
+        state.layout = layout;
         for (const auto& app : apps_) {
             if (!state.default_type.empty()) break;
             state.default_type = app->default_type(at.topic.value());
@@ -52,70 +44,16 @@ Result<void> Lane::take(const TopicPartition& at) {
     bool fresh = false;
     auto owned = batch_->take(at, &fresh);
     if (!owned) return std::move(owned).error();
-    PENSTOCK_TRY(check_history(*owned, *info, fresh));
+    // Of a fresh one nothing is known yet; it was looked at when the line began (LineTopics).
+    if (!fresh) PENSTOCK_TRY(check_history(log_, *owned, *info));
     PENSTOCK_TRY(subscription_->assign(at));
     PartitionState& state = state_of(at);
     state.owned = std::move(*owned);
+    state.owned.layout = state.layout;
     turn_ = std::max(turn_, state.owned.turn_time);
     state.next = state.owned.next.value();
     state.epoch = state.owned.epoch.value();
     state.held = true;
-    return {};
-}
-
-Result<void> Lane::check_history(const Owned& owned, const PartitionInfo& info, bool fresh) {
-    // Among others a partition's first owner comes after the first commands may have.
-    if (fresh && !options_.owner.alone) return {};
-    if (fresh) return check_replayable(owned.at, info);
-    if (owned.log_uuid != info.uuid) {
-        return diverged(owned.at, "the log's partition is not the one this database was fed from");
-    }
-    if (info.end < owned.next) {
-        return diverged(owned.at, fmt::format("the log ends at offset {}, but the database has "
-                                              "applied up to {}",
-                                              info.end.value(), owned.next.value()));
-    }
-    if (owned.next < info.start) {
-        return diverged(owned.at, fmt::format("the log begins at offset {}, but {} was to be "
-                                              "applied next",
-                                              info.start.value(), owned.next.value()));
-    }
-    return owned.next == info.start ? Result<void>{} : check_fingerprint(owned);
-}
-
-Result<void> Lane::check_fingerprint(const Owned& owned) {
-    const auto last =
-        log_.read(owned.at, Offset(owned.next.value() - 1), ReadLimits{1, kMaxPollBytes});
-    if (!last) return last.error();
-    const auto records = (*last)->records();
-    if (!records.empty() && fingerprint(records.front()) == owned.fingerprint) return {};
-    return diverged(owned.at, fmt::format("the record at offset {} is not the one that the "
-                                          "database has applied",
-                                          owned.next.value() - 1));
-}
-
-/// A fresh database may be rebuilt from a log that is whole, unless an outcome hung on the clock.
-Result<void> Lane::check_replayable(const TopicPartition& at, const PartitionInfo& info) {
-    if (info.start != Offset(0)) {
-        return diverged(at, fmt::format("there is no database, and the log begins at offset {}",
-                                        info.start.value()));
-    }
-    Offset next = info.start;
-    while (next < info.end) {
-        const auto read = log_.read(at, next, ReadLimits{10'000, kMaxPollBytes});
-        if (!read) return read.error();
-        if ((*read)->records().empty()) break;  // only marks of transactions up to the end
-        for (const Logged& record : (*read)->records()) {
-            for (const Header& header : record.headers) {
-                if (header.name != header::kDeadline) continue;
-                return diverged(at, fmt::format("there is no database, and the command at offset "
-                                                "{} has a deadline, so its outcome cannot be "
-                                                "computed again",
-                                                record.offset.value()));
-            }
-            next = Offset(record.offset.value() + 1);
-        }
-    }
     return {};
 }
 

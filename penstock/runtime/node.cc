@@ -9,6 +9,7 @@
 #include "penstock/runtime/gate_feed.h"
 #include "penstock/runtime/keeper.h"
 #include "penstock/runtime/lane.h"
+#include "penstock/runtime/line_topics.h"
 #include "penstock/runtime/pending.h"
 #include "penstock/runtime/reader.h"
 #include "penstock/runtime/replies.h"
@@ -37,6 +38,7 @@ public:
           observer_(observer),
           owner_{options_.group, make_uuid_v7(env.clock.wall(), env.random), options_.alone},
           apps_(make_apps_()),
+          topics_(env, log, store, options_, owner_, observer),
           reader_(env, store, options_.max_queued_reads),
           feed_(gate, routes()),
           requester_(env, log, gate, reader_, *this,
@@ -52,7 +54,7 @@ public:
     Requester& requester() override { return requester_; }
     bool read(std::function<void(Session&)> job) override { return reader_.run(std::move(job)); }
     std::vector<PartitionProgress> progress() override;
-    bool is_own(std::string_view topic) override;
+    std::optional<Layout> layout_of(std::string_view topic) override;
     void set_max_rows_per_s(std::uint32_t per_s) override;
     std::uint32_t max_rows_per_s() override { return max_rows_per_s_; }
     void gate_lost() noexcept override;
@@ -67,8 +69,6 @@ private:
     std::vector<Route> routes();
     Result<void> prepare_tables();
     Result<void> prepare_topics();
-    Result<TopicInfo> prepare_topic(const TopicSpec& spec);
-    Result<void> make_owner_rows();
     Result<void> open_lanes();
     Result<void> take_all();
     Result<void> open_keeper();
@@ -96,12 +96,12 @@ private:
     RuntimeObserver& observer_;
     const Owner owner_;
     const std::vector<std::unique_ptr<App>> apps_;
+    LineTopics topics_;
     Reader reader_;
     GateFeed feed_;
     LineRequester requester_;
     ReplyLine replies_;
     // Constant after start().
-    std::vector<TopicInfo> topics_;
     std::vector<RunningLane> lanes_;
     std::optional<std::uint32_t> reply_partition_;
     std::unique_ptr<Keeper> keeper_;
@@ -120,7 +120,6 @@ std::vector<Route> LineNode::routes() {
 Result<void> LineNode::start() {
     PENSTOCK_TRY(prepare_tables());
     PENSTOCK_TRY(prepare_topics());
-    PENSTOCK_TRY(make_owner_rows());
     PENSTOCK_TRY(reader_.start());
     PENSTOCK_TRY(open_lanes());
     PENSTOCK_TRY(open_keeper());
@@ -149,61 +148,23 @@ Result<void> LineNode::prepare_tables() {
     return store_.prepare_schema(migrations);
 }
 
-/// Each topic of a route exists, with one partition unless the options say otherwise.
 Result<void> LineNode::prepare_topics() {
+    const std::vector<Route> all = routes();
+    PENSTOCK_TRY(topics_.prepare(all));
     std::vector<Destination> destinations;
-    for (const Route& route : routes()) {
-        TopicSpec spec{TopicId(route.topic), 1, std::nullopt, std::nullopt};
-        for (const TopicSpec& given : options_.topics) {
-            if (given.topic == spec.topic) spec = given;
-        }
-        auto info = prepare_topic(spec);
-        if (!info) return std::move(info).error();
-        destinations.push_back({route, info->spec.partitions, LayoutId(0)});
-        const bool known = std::any_of(topics_.begin(), topics_.end(), [&](const TopicInfo& t) {
-            return t.spec.topic == info->spec.topic;
-        });
-        if (!known) topics_.push_back(std::move(*info));
+    for (const Route& route : all) {
+        const Layout& layout = topics_.find(route.topic)->layout;
+        destinations.push_back({route, layout.partitions, layout.generation});
     }
     requester_.set_destinations(std::move(destinations));
     return {};
 }
 
-Result<TopicInfo> LineNode::prepare_topic(const TopicSpec& spec) {
-    auto described = log_.describe(spec.topic);
-    if (!described && described.error().code == Code::not_found) {
-        const auto created = log_.create(spec);
-        // Another process may have been quicker.
-        if (!created && created.error().code != Code::exists) return created.error();
-        described = log_.describe(spec.topic);
-    }
-    if (!described) return std::move(described).error();
-    return std::move(described->front());
-}
-
-Result<void> LineNode::make_owner_rows() {
-    auto session = store_.open(Role::owner, SessionLimits{});
-    if (!session) return std::move(session).error();
-    Ownership ownership(owner_);
-    PENSTOCK_TRY(ownership.prepare(**session, store_.dialect()));
-    PENSTOCK_TRY((*session)->begin());
-    for (const TopicInfo& topic : topics_) {
-        for (const PartitionInfo& info : topic.partitions) {
-            const TopicPartition at{topic.spec.topic, info.partition};
-            if (auto made = ownership.make(**session, at, info.uuid); !made) {
-                (*session)->rollback();
-                return made;
-            }
-        }
-    }
-    return (*session)->commit();
-}
-
 Result<void> LineNode::open_lanes() {
-    std::vector<TopicPartition> all;
-    for (const TopicInfo& topic : topics_) {
-        for (const PartitionInfo& info : topic.partitions) {
-            all.push_back({topic.spec.topic, info.partition});
+    std::vector<LinePartition> all;
+    for (const LineTopic& topic : topics_.all()) {
+        for (const PartitionInfo& info : topic.info.partitions) {
+            all.push_back({{topic.info.spec.topic, info.partition}, topic.layout.generation});
         }
     }
     LaneOptions options;
@@ -215,7 +176,7 @@ Result<void> LineNode::open_lanes() {
     const std::size_t count =
         std::max<std::size_t>(1, std::min<std::size_t>(store_.writers(), all.size()));
     for (std::size_t i = 0; i < count; ++i) {
-        std::vector<TopicPartition> mine;
+        std::vector<LinePartition> mine;
         for (std::size_t j = i; j < all.size(); j += count) mine.push_back(all[j]);
         auto lane =
             std::make_unique<Lane>(env_, log_, store_, make_apps_(), options, *this, observer_);
@@ -257,18 +218,14 @@ Result<void> LineNode::open_keeper() {
 }
 
 Offset LineNode::end_at_start(const TopicPartition& at) const {
-    for (const TopicInfo& topic : topics_) {
-        for (const PartitionInfo& info : topic.partitions) {
-            if (topic.spec.topic == at.topic && info.partition == at.partition) return info.end;
-        }
-    }
-    return Offset(0);
+    const LineTopic* topic = topics_.find(at.topic.value());
+    return topic == nullptr ? Offset(0) : topic->info.partitions[at.partition.value()].end;
 }
 
 /// A partition of the reply topic, leased like the others under a group of its own.
 Result<void> LineNode::listen_for_replies() {
     const TopicId topic(options_.group + "-replies");
-    auto info = prepare_topic({topic, kReplyPartitions, kReplyRetention, std::nullopt});
+    auto info = describe_or_create(log_, {topic, kReplyPartitions, kReplyRetention, std::nullopt});
     if (!info) return std::move(info).error();
     auto session = store_.open(Role::owner, SessionLimits{});
     if (!session) return std::move(session).error();
@@ -308,11 +265,11 @@ Readiness LineNode::readiness() {
 
 std::vector<PartitionProgress> LineNode::progress() {
     std::map<TopicPartition, Offset> ends;
-    for (const TopicInfo& topic : topics_) {
-        const auto described = log_.describe(topic.spec.topic);
+    for (const LineTopic& topic : topics_.all()) {
+        const auto described = log_.describe(topic.info.spec.topic);
         if (!described) continue;
         for (const PartitionInfo& info : described->front().partitions) {
-            ends[{topic.spec.topic, info.partition}] = info.end;
+            ends[{topic.info.spec.topic, info.partition}] = info.end;
         }
     }
     std::vector<PartitionProgress> all;
@@ -328,10 +285,12 @@ std::vector<PartitionProgress> LineNode::progress() {
     return all;
 }
 
-bool LineNode::is_own(std::string_view topic) {
-    if (!options_.alone && topic == options_.group + "-replies") return true;
-    return std::any_of(topics_.begin(), topics_.end(),
-                       [&](const TopicInfo& t) { return t.spec.topic.value() == topic; });
+std::optional<Layout> LineNode::layout_of(std::string_view topic) {
+    if (!options_.alone && topic == options_.group + "-replies") {
+        return Layout{{}, LayoutId(0), kReplyPartitions};
+    }
+    const LineTopic* own = topics_.find(topic);
+    return own == nullptr ? std::nullopt : std::optional(own->layout);
 }
 
 void LineNode::set_max_rows_per_s(std::uint32_t per_s) {

@@ -11,6 +11,7 @@
 #include "penstock/core/handler.h"
 #include "penstock/gate/gate.h"
 #include "penstock/log/log.h"
+#include "penstock/runtime/layout.h"
 #include "penstock/runtime/observer.h"
 #include "penstock/runtime/requester.h"
 #include "penstock/store/store.h"
@@ -28,6 +29,11 @@ struct NodeOptions {
     std::uint64_t low_water_bytes = 256ull << 20;  ///< free disk below which nothing is admitted
     std::string data_directory;                    ///< watched for low water; empty: not watched
     std::vector<TopicSpec> topics;                 ///< created at start where they are not there
+    /// Other stores can reach the log: the first record of a topic says whose line it is.
+    bool mark_topics = false;
+    /// A topic whose first record names this line, or has no mark and this says `unmarked`, becomes
+    /// this store's; empty: none does.
+    std::string adopt;
     /// False: other processes may share log, gate and store. Partitions then go by leases, and
     /// outcomes come back over the topic GROUP-replies.
     bool alone = true;
@@ -65,8 +71,8 @@ public:
     virtual bool read(std::function<void(Session&)> job) = 0;
     /// Asks the log, so it may block.
     virtual std::vector<PartitionProgress> progress() = 0;
-    /// Do the node's own commands or replies lie on this topic?
-    virtual bool is_own(std::string_view topic) = 0;
+    /// Of a topic on which the node's own commands or replies lie; none: it is somebody else's.
+    virtual std::optional<Layout> layout_of(std::string_view topic) = 0;
     virtual void set_max_rows_per_s(std::uint32_t) = 0;
     virtual std::uint32_t max_rows_per_s() = 0;
     /// The gate does not know its state any more: it is rebuilt. Often is no harm.

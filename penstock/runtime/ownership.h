@@ -23,6 +23,7 @@ struct Owned {
     std::uint32_t fingerprint = 0;  ///< of record next - 1; 0 if next is 0
     LogTime turn_time{};            ///< last reading of the clock
     GateCut gate;                   ///< as of the batch in hand
+    LayoutId layout;                ///< of the topic's partition count
 };
 
 /// Where a batch takes its partition.

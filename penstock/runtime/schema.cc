@@ -34,6 +34,13 @@ std::vector<Migration> runtime_migrations(const Dialect& dialect) {
                          "PRIMARY KEY (grp, topic, part, generation)){clustered}",
                          fmt::arg("key", key), fmt::arg("integer", integer),
                          fmt::arg("clustered", clustered)),
+             // How many partitions of a topic count, and the line that its first record names.
+             fmt::format("CREATE TABLE penstock_layout ("
+                         "grp {key} NOT NULL, topic {key} NOT NULL, line {id} NOT NULL, "
+                         "generation {integer} NOT NULL, partitions {integer} NOT NULL, "
+                         "PRIMARY KEY (grp, topic)){clustered}",
+                         fmt::arg("key", key), fmt::arg("integer", integer), fmt::arg("id", id),
+                         fmt::arg("clustered", clustered)),
              // The processes of a group; lease_until by the database's own clock, in ms.
              fmt::format("CREATE TABLE penstock_member ("
                          "member {id} NOT NULL, grp {key} NOT NULL, "

@@ -28,6 +28,7 @@ Expected Model::decide(const Entry& entry, std::int64_t decided_at_ms, const Cla
     if (entry.type == "sale.create") return create(entry);
     if (entry.type == "sale.close") return close(entry);
     if (entry.type == "sale.claim") return claim(entry, body, held);
+    if (entry.type == "penstock.line") return done("");
     return refusal("unknown_type", "no handler is registered for this type");
 }
 

@@ -262,18 +262,17 @@ TEST_F(PostgresFaults, ADeadlockIsAConflictThatTakesTheTransaction) {
     ASSERT_TRUE(increment(*first, 1) && increment(*second, 2));
     ASSERT_TRUE(first->savepoint());
     Result<Rows> crossed{Rows{}};
-    {
-        const auto other = system_env().executor.spawn("crossing", [&] {
-            crossed = increment(*second, 1);
-            second->rollback();
-        });
-        const auto own = increment(*first, 2);
-        first->rollback();
-        EXPECT_NE(own.ok(), crossed.ok());
-        const Error& failure = own.ok() ? crossed.error() : own.error();
-        EXPECT_EQ(failure.code, Code::conflict) << failure.text;
-        EXPECT_EQ(failure.lost, Lost::transaction) << failure.text;
-    }
+    auto other = system_env().executor.spawn("crossing", [&] {
+        crossed = increment(*second, 1);
+        second->rollback();
+    });
+    const auto own = increment(*first, 2);
+    first->rollback();
+    other.reset();
+    ASSERT_NE(own.ok(), crossed.ok());
+    const Error& failure = own.ok() ? crossed.error() : own.error();
+    EXPECT_EQ(failure.code, Code::conflict) << failure.text;
+    EXPECT_EQ(failure.lost, Lost::transaction) << failure.text;
 }
 
 }  // namespace

@@ -159,6 +159,7 @@ const std::vector<Key>& keys() {
         {"log.partitions", number_key(
                                +[](S& s) -> std::uint32_t& { return s.log.partitions; }, 1, 1024)},
         {"log.brokers", text_key([](S& s) -> std::string& { return s.log.brokers; })},
+        {"log.adopt", text_key([](S& s) -> std::string& { return s.log.adopt; })},
         {"log.accept_data_loss", flag_key([](S& s) -> bool& { return s.log.accept_data_loss; })},
         {"log.replication_factor", replicas_key([](S& s) -> std::optional<std::uint32_t>& {
              return s.log.replication_factor;

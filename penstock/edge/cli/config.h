@@ -25,6 +25,7 @@ struct Settings {
         // kind "kafka"
         std::string brokers;
         bool accept_data_loss = false;
+        std::string adopt;  ///< the line of a topic that becomes this store's, or `unmarked`
         std::optional<std::uint32_t> replication_factor, min_insync_replicas;
         std::vector<std::string> properties;  ///< of librdkafka, name=value
     } log;

@@ -8,11 +8,16 @@ namespace {
 
 using Retention = std::optional<std::uint64_t>;
 
-void append_topic(std::string& out, const TopicInfo& topic) {
+/// Of a topic that the node's own commands lie on, `layout` says which partitions count.
+void append_topic(std::string& out, const TopicInfo& topic, const std::optional<Layout>& layout) {
     out += "{\"topic\":" + json_string(topic.spec.topic.value()) + ",\"retention_ms\":";
     out += topic.spec.retention_time ? std::to_string(topic.spec.retention_time->count()) : "null";
     out += ",\"retention_bytes\":";
     out += topic.spec.retention_bytes ? std::to_string(*topic.spec.retention_bytes) : "null";
+    if (layout) {
+        out += ",\"layout\":{\"generation\":" + std::to_string(layout->generation.value()) +
+               ",\"partitions\":" + std::to_string(layout->partitions) + "}";
+    }
     out += ",\"partitions\":[";
     for (const PartitionInfo& partition : topic.partitions) {
         if (&partition != &topic.partitions.front()) out += ',';
@@ -20,6 +25,9 @@ void append_topic(std::string& out, const TopicInfo& topic) {
                ",\"start_offset\":" + std::to_string(partition.start.value()) +
                ",\"end_offset\":" + std::to_string(partition.end.value()) +
                ",\"bytes\":" + std::to_string(partition.bytes);
+        if (layout && partition.partition.value() >= layout->partitions) {
+            out += ",\"unused\":\"added by another tool; nothing in it is run\"";
+        }
         if (partition.stopped) out += ",\"stopped\":" + json_string(partition.stopped->text);
         out += '}';
     }
@@ -36,7 +44,7 @@ void show(Context& context, const ExchangePtr& exchange, const std::string& only
         std::string out = only.empty() ? "{\"topics\":[" : "";
         for (const TopicInfo& topic : *topics) {
             if (&topic != &topics->front()) out += ',';
-            append_topic(out, topic);
+            append_topic(out, topic, context.node().layout_of(topic.spec.topic.value()));
         }
         if (only.empty()) out += "]}";
         return [exchange, status, out = std::move(out)] {
@@ -97,7 +105,7 @@ void alter(Context& context, const ExchangePtr& exchange, const Request& request
     const bool time = members.has("retention_ms"), bytes = members.has("retention_bytes");
     read_retention(members, wanted);
     if (const auto fine = members.done(); !fine) return exchange->fail(problem_of(fine.error()));
-    if (partitions && context.node().is_own(topic)) {
+    if (partitions && context.node().layout_of(topic)) {
         return exchange->fail({409, "topic_in_use",
                                "This node's handlers own the topic; its partitions cannot be "
                                "changed while they do."});
@@ -118,7 +126,7 @@ void alter(Context& context, const ExchangePtr& exchange, const Request& request
 }
 
 void remove(Context& context, const ExchangePtr& exchange, const std::string& topic) {
-    if (context.node().is_own(topic)) {
+    if (context.node().layout_of(topic)) {
         return exchange->fail({409, "topic_in_use",
                                "This node's handlers own the topic; it cannot be deleted while "
                                "they do."});

@@ -5,6 +5,14 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{5};
 
+/// Joining it would hang as well: it lives as long as the process.
+void leave_behind(std::unique_ptr<Task> digger) {
+    static Mutex mutex;
+    static auto& left = *new std::vector<std::unique_ptr<Task>>;  // never destroyed
+    const MutexLock lock(mutex);
+    left.push_back(std::move(digger));
+}
+
 }  // namespace
 
 Graveyard::Graveyard(Env& env, const KafkaLogOptions& options)
@@ -17,7 +25,7 @@ Graveyard::~Graveyard() {
         while (!*grave.closed && env_.clock.mono() < by) closed_->wait_until(by);
         if (*grave.closed) continue;
         note(options_, "a Kafka client did not end within 5 s; it is left behind");
-        (void)grave.digger.release();  // NOLINT: joining it would hang as well
+        leave_behind(std::move(grave.digger));
     }
 }
 

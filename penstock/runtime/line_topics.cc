@@ -1,0 +1,195 @@
+#include "penstock/runtime/line_topics.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "penstock/runtime/history.h"
+#include "penstock/runtime/line_mark.h"
+
+namespace penstock {
+namespace {
+
+constexpr std::string_view kUnmarked = "unmarked";
+
+Error other_count(std::string_view topic, std::size_t has, std::uint32_t wanted) {
+    return error(Code::unsafe,
+                 fmt::format("topic {} has {} partitions and log.partitions is {}: set "
+                             "log.partitions = {}; the number of a line that is in use does not "
+                             "change",
+                             topic, has, wanted, has));
+}
+
+Error not_ours(std::string_view topic, const FirstRecord& first, const Layout& layout) {
+    const bool marked = first.kind == FirstRecord::Kind::mark;
+    const std::string said = marked ? format_uuid(first.line) : std::string(kUnmarked);
+    return error(
+        Code::unsafe,
+        fmt::format("topic {} is not this database's: {}, and the database has line {}. Two "
+                    "databases must not decide one topic: use the one that belongs to it, another "
+                    "cluster, or an empty topic. Only where the other one is gone for ever: "
+                    "log.adopt = \"{}\" builds this one from the topic",
+                    topic,
+                    marked ? "its first record names line " + said
+                           : std::string("its first record names no line"),
+                    format_uuid(layout.line), said));
+}
+
+}  // namespace
+
+Result<TopicInfo> describe_or_create(Log& log, const TopicSpec& spec) {
+    auto described = log.describe(spec.topic);
+    if (!described && described.error().code == Code::not_found) {
+        const auto created = log.create(spec);
+        // Another process may have been quicker.
+        if (!created && created.error().code != Code::exists) return created.error();
+        described = log.describe(spec.topic);
+    }
+    if (!described) return std::move(described).error();
+    return std::move(described->front());
+}
+
+LineTopics::LineTopics(Env& env, Log& log, Store& store, const NodeOptions& options, Owner owner,
+                       RuntimeObserver& observer)
+    : env_(env),
+      log_(log),
+      store_(store),
+      options_(options),
+      owner_(std::move(owner)),
+      observer_(observer) {}
+
+Result<void> LineTopics::prepare(std::span<const Route> routes) {
+    auto session = store_.open(Role::owner, SessionLimits{});
+    if (!session) return std::move(session).error();
+    Layouts layouts(**session, owner_.group);
+    PENSTOCK_TRY(layouts.prepare(store_.dialect()));
+    for (const Route& route : routes) {
+        if (find(route.topic) != nullptr) continue;
+        auto topic = prepare_topic(layouts, TopicId(route.topic));
+        if (!topic) return std::move(topic).error();
+        topics_.push_back(std::move(*topic));
+    }
+    return make_owner_rows(**session);
+}
+
+const LineTopic* LineTopics::find(std::string_view topic) const {
+    for (const LineTopic& one : topics_) {
+        if (one.info.spec.topic.value() == topic) return &one;
+    }
+    return nullptr;
+}
+
+Result<LineTopic> LineTopics::prepare_topic(Layouts& layouts, const TopicId& topic) {
+    auto layout = settle_layout(layouts, topic);
+    if (!layout) return std::move(layout).error();
+    const TopicSpec* wanted = wanted_of(topic);
+    if (wanted != nullptr && wanted->partitions != layout->partitions) {
+        return other_count(topic.value(), layout->partitions, wanted->partitions);
+    }
+    if (options_.mark_topics) PENSTOCK_TRY(check_mark(layouts, topic, *layout));
+    auto described = log_.describe(topic);
+    if (!described) return std::move(described).error();
+    TopicInfo& info = described->front();
+    if (info.partitions.size() < layout->partitions) {
+        return diverged({topic, PartitionId(static_cast<std::uint32_t>(info.partitions.size()))},
+                        "the log has no such partition any more");
+    }
+    if (info.partitions.size() > layout->partitions) {
+        observer_.say(RuntimeObserver::Level::warning,
+                      fmt::format("topic {} has {} partitions, of which the line uses {}: what "
+                                  "lies in the others is not run",
+                                  topic.value(), info.partitions.size(), layout->partitions));
+        info.partitions.resize(layout->partitions);
+    }
+    return LineTopic{std::move(info), *layout};
+}
+
+/// The store's row; made where there is none, from the topic as it is.
+Result<Layout> LineTopics::settle_layout(Layouts& layouts, const TopicId& topic) {
+    auto known = layouts.find(topic);
+    if (!known) return std::move(known).error();
+    if (*known) {
+        const auto there = log_.describe(topic);
+        if (there) return **known;
+        if (there.error().code != Code::not_found) return there.error();
+        return diverged({topic, PartitionId(0)}, "the log has no such topic");
+    }
+    const TopicSpec* wanted = wanted_of(topic);
+    const auto info = describe_or_create(
+        log_, wanted != nullptr ? *wanted : TopicSpec{topic, 1, std::nullopt, std::nullopt});
+    if (!info) return info.error();
+    if (auto fine = check_new_line(*info, wanted); !fine) {
+        // Another process of this store may have begun the line, and commands came since.
+        known = layouts.find(topic);
+        return known && *known ? Result<Layout>(**known) : Result<Layout>(std::move(fine).error());
+    }
+    return layouts.begin(topic, Layout{make_uuid_v7(env_.clock.wall(), env_.random), LayoutId(1),
+                                       static_cast<std::uint32_t>(info->partitions.size())});
+}
+
+/// A store that knows nothing of the topic is built from what stands on it.
+Result<void> LineTopics::check_new_line(const TopicInfo& info, const TopicSpec* wanted) {
+    if (wanted != nullptr && wanted->partitions != info.partitions.size()) {
+        return other_count(info.spec.topic.value(), info.partitions.size(), wanted->partitions);
+    }
+    for (const PartitionInfo& partition : info.partitions) {
+        PENSTOCK_TRY(check_replayable(log_, {info.spec.topic, partition.partition}, partition));
+    }
+    return {};
+}
+
+Result<void> LineTopics::check_mark(Layouts& layouts, const TopicId& topic, Layout& layout) {
+    auto first = read_first_record(log_, topic);
+    if (first && first->kind == FirstRecord::Kind::none) {
+        // Of unknown effect: the record that is read next tells.
+        const auto marked = append_mark(env_, log_, topic, layout.line);
+        if (!marked && marked.error().effect == Effect::none) return marked.error();
+        first = read_first_record(log_, topic);
+    }
+    if (!first) return std::move(first).error();
+    switch (first->kind) {
+        case FirstRecord::Kind::none:
+            return error(Code::unreachable,
+                         fmt::format("topic {}: its first record is in doubt; start again",
+                                     topic.value()));
+        case FirstRecord::Kind::gone:
+            return {};  // the owner rows tell what this store was fed from
+        case FirstRecord::Kind::mark:
+        case FirstRecord::Kind::foreign:
+            break;
+    }
+    if (first->line == layout.line) return {};  // without a mark: what was adopted has none
+    const bool marked = first->kind == FirstRecord::Kind::mark;
+    if (options_.adopt != (marked ? format_uuid(first->line) : kUnmarked)) {
+        return not_ours(topic.value(), *first, layout);
+    }
+    PENSTOCK_TRY(layouts.adopt(topic, first->line));
+    layout.line = first->line;
+    observer_.say(RuntimeObserver::Level::warning,
+                  fmt::format("topic {} is this database's now", topic.value()));
+    return {};
+}
+
+Result<void> LineTopics::make_owner_rows(Session& session) {
+    Ownership ownership(owner_);
+    PENSTOCK_TRY(ownership.prepare(session, store_.dialect()));
+    PENSTOCK_TRY(session.begin());
+    for (const LineTopic& topic : topics_) {
+        for (const PartitionInfo& info : topic.info.partitions) {
+            const TopicPartition at{topic.info.spec.topic, info.partition};
+            if (auto made = ownership.make(session, at, info.uuid); !made) {
+                session.rollback();
+                return made;
+            }
+        }
+    }
+    return session.commit();
+}
+
+const TopicSpec* LineTopics::wanted_of(const TopicId& topic) const {
+    const auto found = std::find_if(options_.topics.begin(), options_.topics.end(),
+                                    [&](const TopicSpec& spec) { return spec.topic == topic; });
+    return found == options_.topics.end() ? nullptr : &*found;
+}
+
+}  // namespace penstock
