@@ -11,11 +11,12 @@ Result<void> Layouts::prepare(const Dialect& dialect) {
         into = *prepared;
         return {};
     };
-    PENSTOCK_TRY(prepare(select_, "SELECT line, generation, partitions FROM penstock_layout "
-                                  "WHERE grp = :grp AND topic = :topic"));
-    PENSTOCK_TRY(prepare(insert_, dialect.insert_or_nothing(
-                                      "penstock_layout", "grp, topic, line, generation, partitions",
-                                      "grp, topic")));
+    PENSTOCK_TRY(prepare(select_,
+                         "SELECT line, generation, partitions FROM penstock_layout "
+                         "WHERE grp = :grp AND topic = :topic"));
+    PENSTOCK_TRY(prepare(
+        insert_, dialect.insert_or_nothing(
+                     "penstock_layout", "grp, topic, line, generation, partitions", "grp, topic")));
     return prepare(adopt_,
                    "UPDATE penstock_layout SET line = :line WHERE grp = :grp AND topic = :topic");
 }
@@ -40,8 +41,7 @@ Result<std::optional<Layout>> Layouts::find(const TopicId& topic) {
 Result<Layout> Layouts::begin(const TopicId& topic, const Layout& first) {
     const Value values[] = {std::string_view(group_), std::string_view(topic.value()),
                             std::as_bytes(std::span(first.line.bytes)),
-                            std::int64_t{first.generation.value()},
-                            std::int64_t{first.partitions}};
+                            std::int64_t{first.generation.value()}, std::int64_t{first.partitions}};
     PENSTOCK_TRY(write(insert_, values));
     const auto layout = find(topic);
     if (!layout) return layout.error();

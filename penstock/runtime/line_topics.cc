@@ -149,9 +149,9 @@ Result<void> LineTopics::check_mark(Layouts& layouts, const TopicId& topic, Layo
     if (!first) return std::move(first).error();
     switch (first->kind) {
         case FirstRecord::Kind::none:
-            return error(Code::unreachable,
-                         fmt::format("topic {}: its first record is in doubt; start again",
-                                     topic.value()));
+            return error(
+                Code::unreachable,
+                fmt::format("topic {}: its first record is in doubt; start again", topic.value()));
         case FirstRecord::Kind::gone:
             return {};  // the owner rows tell what this store was fed from
         case FirstRecord::Kind::mark:

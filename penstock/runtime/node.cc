@@ -45,7 +45,8 @@ public:
                      RequesterOptions{options_.max_in_line, options_.dedup_horizon, options_.alone,
                                       [this] { gate_lost(); }, [this] { gate_doubt(); }},
                      observer),
-          replies_(env, log, TopicId(options_.group + "-replies")) {}
+          replies_(env, log, TopicId(options_.group + "-replies")),
+          max_rows_per_s_(options_.max_rows_per_s) {}
 
     ~LineNode() override { stop(env_.clock.mono()); }
 
@@ -71,6 +72,7 @@ private:
     Result<void> prepare_topics();
     Result<void> open_lanes();
     Result<void> take_all();
+    void limit_lanes();
     Result<void> open_keeper();
     Offset end_at_start(const TopicPartition& at) const;
     Result<void> listen_for_replies();
@@ -101,11 +103,12 @@ private:
     GateFeed feed_;
     LineRequester requester_;
     ReplyLine replies_;
-    // Constant after start().
+    // Constant once built_ is true.
     std::vector<RunningLane> lanes_;
     std::optional<std::uint32_t> reply_partition_;
     std::unique_ptr<Keeper> keeper_;
-    std::atomic<std::uint32_t> max_rows_per_s_{0};
+    std::atomic<bool> built_{false};
+    std::atomic<std::uint32_t> max_rows_per_s_;
     std::atomic<bool> stopped_{false};
 };
 
@@ -123,12 +126,13 @@ Result<void> LineNode::start() {
     PENSTOCK_TRY(reader_.start());
     PENSTOCK_TRY(open_lanes());
     PENSTOCK_TRY(open_keeper());
+    built_ = true;
     if (options_.alone) {
         PENSTOCK_TRY(take_all());
     } else {
         PENSTOCK_TRY(listen_for_replies());
     }
-    set_max_rows_per_s(options_.max_rows_per_s);
+    limit_lanes();
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
         Lane& lane = *lanes_[i].lane;
         lanes_[i].task = env_.executor.spawn(fmt::format("lane-{}", i), [&lane] { lane.run(); });
@@ -259,11 +263,12 @@ Result<void> LineNode::listen_for_replies() {
 
 Readiness LineNode::readiness() {
     if (stopped_) return {false, "the server is stopping"};
-    if (!keeper_) return {false, "the tables"};
+    if (!built_) return {false, "the tables"};
     return keeper_->readiness();
 }
 
 std::vector<PartitionProgress> LineNode::progress() {
+    if (!built_) return {};
     std::map<TopicPartition, Offset> ends;
     for (const LineTopic& topic : topics_.all()) {
         const auto described = log_.describe(topic.info.spec.topic);
@@ -289,12 +294,19 @@ std::optional<Layout> LineNode::layout_of(std::string_view topic) {
     if (!options_.alone && topic == options_.group + "-replies") {
         return Layout{{}, LayoutId(0), kReplyPartitions};
     }
+    if (!built_) return std::nullopt;
     const LineTopic* own = topics_.find(topic);
     return own == nullptr ? std::nullopt : std::optional(own->layout);
 }
 
 void LineNode::set_max_rows_per_s(std::uint32_t per_s) {
     max_rows_per_s_ = per_s;
+    if (built_) limit_lanes();
+}
+
+
+void LineNode::limit_lanes() {
+    const std::uint32_t per_s = max_rows_per_s_;
     // Lanes share the store: each gets its part, at least one.
     const auto count = static_cast<std::uint32_t>(std::max<std::size_t>(1, lanes_.size()));
     for (RunningLane& running : lanes_) {
@@ -349,7 +361,7 @@ void LineNode::decided(std::span<Item> items) noexcept {
     feed_.decided(items);
     if (!options_.alone) send_replies(items);
     requester_.decided(items);
-    if (keeper_ && !keeper_->ready()) keeper_->wake();
+    if (!keeper_->ready()) keeper_->wake();
 }
 
 /// To other processes; before ours, which may take the outcomes.
@@ -364,11 +376,11 @@ void LineNode::send_replies(std::span<Item> items) {
 }
 
 void LineNode::gate_lost() noexcept {
-    if (keeper_) keeper_->gate_lost();
+    if (built_) keeper_->gate_lost();
 }
 
 void LineNode::gate_doubt() {
-    if (keeper_) keeper_->gate_doubt();
+    if (built_) keeper_->gate_doubt();
 }
 
 /// A lane that cannot go on takes nothing more in: its callers would wait for ever.
