@@ -98,6 +98,8 @@ struct GateCounts {
 class Gate {
 public:
     virtual ~Gate() = default;
+    /// Server and library with their versions, for people; empty: nothing runs beside this process.
+    virtual std::string about() const { return {}; }
     /// Answer i comes under first_tag + i, in any number of calls. No units asked for: invalid.
     /// Asks of a span are decided in order, each by the first that applies: no_resource,
     /// rebuilding, again, closed, not_open, limit_reached, sold_out, none_free, not_enough.

@@ -144,6 +144,8 @@ public:
 class Log {
 public:
     virtual ~Log() = default;
+    /// Server and library with their versions, for people; empty: nothing runs beside this process.
+    virtual std::string about() const { return {}; }
     /// exists (same or other settings: describe() tells), invalid, no_space. Durable on return.
     virtual Result<void> create(const TopicSpec&) = 0;
     /// Partitions only grow; retention may change. not_found, invalid.

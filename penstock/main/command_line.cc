@@ -1,9 +1,6 @@
 #include "penstock/main/command_line.h"
 
-#include <fmt/format.h>
-
 #include "penstock/edge/cli/exit_code.h"
-#include "penstock/main/version.h"
 
 namespace penstock {
 namespace {
@@ -21,15 +18,6 @@ void add_common(CLI::App& app, CommonFlags& flags) {
     app.fallthrough();
 }
 
-int print_version(const CommonFlags& flags) {
-    if (flags.json) {
-        fmt::print("{{\"version\":\"{}\"}}\n", kVersion);
-    } else {
-        fmt::print("penstock {}\n", kVersion);
-    }
-    return cli::kExitDone;
-}
-
 }  // namespace
 
 std::variant<Run, int> CommandLine::parse(int argc, const char* const* argv, std::ostream& out,
@@ -45,9 +33,7 @@ std::variant<Run, int> CommandLine::parse(int argc, const char* const* argv, std
     add_verify(app, flags_, run);
     add_log(app, flags_, run);
     add_topic_words(app, flags_, run);
-    app.add_subcommand("version", "print the version")->callback([&] {
-        run = [this] { return print_version(flags_); };
-    });
+    add_version(app, flags_, run);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& failure) {

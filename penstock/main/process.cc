@@ -113,6 +113,9 @@ Result<void> Process::open_parts() {
     auto gate = open_gate(env_, settings, *observer_);
     if (!gate) return std::move(gate).error();
     gate_ = std::move(*gate);
+    for (const std::string& engine : {log_->about(), gate_->about(), store_->about()}) {
+        if (!engine.empty()) spdlog::info("connected: {}", engine);
+    }
     node_ = make_node(env_, *log_, *gate_, *store_, make_apps, options_.node, *observer_);
     observer_->set_node(node_.get());
     auto server =

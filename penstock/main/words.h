@@ -27,6 +27,7 @@ void add_demo(CLI::App& app, CommonFlags& flags, Run& run);
 void add_load(CLI::App& app, CommonFlags& flags, Run& run);
 void add_verify(CLI::App& app, CommonFlags& flags, Run& run);
 void add_log(CLI::App& app, CommonFlags& flags, Run& run);
+void add_version(CLI::App& app, CommonFlags& flags, Run& run);
 /// topic, produce, consume
 void add_topic_words(CLI::App& app, CommonFlags& flags, Run& run);
 

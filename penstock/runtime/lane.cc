@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "penstock/base/failpoint.h"
+
 namespace penstock {
 namespace {
 
@@ -137,6 +139,9 @@ bool Lane::decide_items(std::span<Item> items) {
 }
 
 Lane::Ran Lane::run_once(std::span<Item> items) {
+#if PENSTOCK_FAILPOINTS
+    stop_at_failpoint("lane.before_transaction");
+#endif
     began_ = env_.clock.mono();
     if (const auto failure = batch_->run(items, env_.clock, turn_)) {
         return after_failure(*failure, items);

@@ -304,7 +304,6 @@ void LineNode::set_max_rows_per_s(std::uint32_t per_s) {
     if (built_) limit_lanes();
 }
 
-
 void LineNode::limit_lanes() {
     const std::uint32_t per_s = max_rows_per_s_;
     // Lanes share the store: each gets its part, at least one.

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "penstock/base/failpoint.h"
 #include "penstock/runtime/schema.h"
 
 namespace penstock {
@@ -164,6 +165,9 @@ Result<void> Ownership::fence(Session& session, const Owned& owned, const Advanc
                             integer(owned.seq)};
     const auto rows = run_one(session, fence_, values);
     if (!rows) return rows.error();
+#if PENSTOCK_FAILPOINTS
+    if (failpoint("fence.off")) return {};
+#endif
     if (rows->matched != 1) return fenced(owned.at);
     return {};
 }

@@ -144,6 +144,8 @@ struct Migration {
 class Store {
 public:
     virtual ~Store() = default;
+    /// Server and library with their versions, for people; empty: nothing runs beside this process.
+    virtual std::string about() const { return {}; }
     virtual const Dialect& dialect() const = 0;
     /// Runs the migrations that are missing, all in one transaction where the engine can, and
     /// checks the engine's settings. too_new if the schema is newer than these; unsafe names the

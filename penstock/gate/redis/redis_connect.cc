@@ -78,6 +78,7 @@ Result<void> RedisLoop::greeting(Step step, const redisReply& reply) {
     }
     if (step == Step::info) {
         const ServerFacts facts = facts_of(text);
+        if (first_ != nullptr) server_version_ = facts.version;
 #if PENSTOCK_FAILPOINTS
         PENSTOCK_TRY(check(facts, place, options_.any_policy));
 #else

@@ -84,6 +84,11 @@ Result<std::unique_ptr<RedisGate>> RedisGate::open(Env& env, RedisGateOptions op
 RedisGate::RedisGate(std::unique_ptr<RedisLoop> loop) : loop_(std::move(loop)) {}
 RedisGate::~RedisGate() = default;
 
+std::string RedisGate::about() const {
+    return fmt::format("Redis {}; hiredis {}.{}.{}", loop_->server_version(), HIREDIS_MAJOR,
+                       HIREDIS_MINOR, HIREDIS_PATCH);
+}
+
 void RedisGate::ask(std::span<const Ask> asks, LogTime now, std::uint64_t first_tag,
                     GateSink& sink) {
     const auto valid = [](const Ask& ask) {

@@ -73,6 +73,7 @@ public:
     /// Waits, at most for the reply_timeout, until Redis has what was settled.
     ~RedisGate() override;
 
+    std::string about() const override;
     void ask(std::span<const Ask> asks, LogTime now, std::uint64_t first_tag,
              GateSink& sink) override;
     void settle(std::span<const Settled> settled) override;

@@ -27,6 +27,7 @@ public:
 
     /// Waits for the first connection; its error, if it failed.
     Result<void> start();
+    const std::string& server_version() const { return server_version_; }
     void ask(std::span<const Ask> asks, LogTime now, std::uint64_t first_tag, GateSink& sink);
     void settle(std::span<const Settled> settled);
     /// Words of the reply, the first of them its kind. Waits.
@@ -136,7 +137,8 @@ private:
     ClaimArguments arguments_;
     std::vector<Answer> answers_;
     std::vector<std::uint32_t> lefts_;
-    Call* first_ = nullptr;  ///< who waits for the first connection
+    Call* first_ = nullptr;       ///< who waits for the first connection
+    std::string server_version_;  ///< constant once that one is up
 
     std::unique_ptr<Task> task_;
 };

@@ -68,6 +68,13 @@ Result<void> KafkaLog::connect() {
     return {};
 }
 
+std::string KafkaLog::about() const {
+    return fmt::format("{}, cluster {}, {} broker{}; {}",
+                       peers_.broker_version.empty() ? "Kafka" : peers_.broker_version,
+                       peers_.cluster, peers_.brokers, peers_.brokers == 1 ? "" : "s",
+                       peers_.client);
+}
+
 Result<void> KafkaLog::check_running() {
     const MutexLock lock(mutex_);
     if (!stopping_) return {};

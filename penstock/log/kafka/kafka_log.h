@@ -42,6 +42,7 @@ public:
     ~KafkaLog() override;
 
     Result<void> create(const TopicSpec& spec) override;
+    std::string about() const override;
     Result<void> alter(const TopicSpec& spec) override;
     Result<void> remove(const TopicId& topic) override;
     /// Of one topic: `stopped` of each partition is unsafe where its settings are.

@@ -118,6 +118,11 @@ Error Connection::cannot_connect() const {
     }
 }
 
+std::string Connection::about() const {
+    return fmt::format("MariaDB {}; MariaDB Connector/C {}",
+                       mysql_get_server_info(connection_.get()), mysql_get_client_info());
+}
+
 Result<void> Connection::check_server() const {
     MYSQL* const connection = connection_.get();
     const char* const version = mysql_get_server_info(connection);

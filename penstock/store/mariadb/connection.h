@@ -38,6 +38,7 @@ public:
     void close() { connection_.reset(); }
     bool is_open() const { return connection_ != nullptr; }
 
+    std::string about() const;  ///< of server and library
     /// As the server said last. It does not tell of a transaction that was rolled back and
     /// replaced by a new one, as after a deadlock: statement_error() does.
     bool in_transaction() const;

@@ -27,6 +27,7 @@ Result<std::unique_ptr<MariadbStore>> MariadbStore::open(MariadbOptions options,
         new MariadbStore(env, std::move(options), *std::move(endpoint)));
     mariadb::Connection probe(store->options_, store->endpoint_, {});
     PENSTOCK_TRY(probe.open(Role::reader));
+    store->about_ = probe.about();
     return store;
 }
 

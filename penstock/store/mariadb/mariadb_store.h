@@ -39,6 +39,7 @@ public:
     /// port; too_new or unsafe: not a MariaDB server that this was tested with.
     static Result<std::unique_ptr<MariadbStore>> open(MariadbOptions options, Env& env);
 
+    std::string about() const override { return about_; }
     const Dialect& dialect() const override { return dialect_; }
     /// DDL commits by itself on MariaDB, so each step is noted before it is taken: after a crash
     /// the next call goes on where this one ended. One process at a time, under GET_LOCK.
@@ -54,6 +55,7 @@ private:
     const MariadbOptions options_;
     const mariadb::Endpoint endpoint_;
     const MariadbDialect dialect_;
+    std::string about_;  ///< constant after open()
 };
 
 }  // namespace penstock

@@ -22,7 +22,7 @@ constexpr std::chrono::minutes kSchemaAnswer{30};
 std::string versions_of(PGconn* connection) {
     const char* server = PQparameterStatus(connection, "server_version");
     const int library = PQlibVersion();
-    return fmt::format("PostgreSQL {}, libpq {}.{}", server == nullptr ? "?" : server,
+    return fmt::format("PostgreSQL {}; libpq {}.{}", server == nullptr ? "?" : server,
                        library / 10'000, library % 10'000);
 }
 
@@ -45,7 +45,7 @@ Result<std::unique_ptr<PostgresStore>> PostgresStore::open(PostgresOptions optio
     const auto checked =
         postgres::configure(probe, Role::owner, kSchemaLimits, store->options_.answer);
     if (!checked) return checked.error();
-    store->version_ = versions_of(probe.get());
+    store->about_ = versions_of(probe.get());
     return store;
 }
 

@@ -35,7 +35,7 @@ public:
     std::uint32_t writers() const override { return options_.writers; }
     Result<void> end_session(std::string_view server_id) override;
     /// "PostgreSQL 15.18" and the library's, for what is shown at the start.
-    const std::string& version() const { return version_; }
+    std::string about() const override { return about_; }
 
 private:
     PostgresStore(PostgresOptions options, Env& env);
@@ -43,7 +43,7 @@ private:
     const PostgresOptions options_;
     Env& env_;
     const PostgresDialect dialect_;
-    std::string version_;
+    std::string about_;
 };
 
 }  // namespace penstock
