@@ -236,7 +236,8 @@ class Mariadb(Engine):
 
 
 class Kafka(Engine):
-    def java(self, *words):
+    @staticmethod
+    def java(*words):
         return ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1",
                 f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}", "-cp", f"{JARS}/*",
                 *words]
