@@ -112,6 +112,7 @@ Result<bool> GateRebuild::intact(Session& owner) {
         if (!resources) return resources.error();
         for (const ResourceSpec& spec : *resources) {
             const auto counts = parts_.gate.counts(spec.resource);
+            if (!counts && counts.error().code == Code::unreachable) return counts.error();
             if (!counts || !counts->open || counts->generation != *present) return false;
         }
     }

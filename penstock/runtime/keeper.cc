@@ -33,6 +33,7 @@ Result<void> Keeper::open() {
     PENSTOCK_TRY(membership_.prepare(*session_, parts_.store.dialect()));
     PENSTOCK_TRY(parts_.gate_rebuild.prepare(*session_));
     if (parts_.owner.alone) return {};
+    beat_at_ = parts_.env.clock.mono();
     const auto joined = membership_.beat(*session_);
     if (!joined) return joined.error();
     return {};
@@ -68,8 +69,10 @@ void Keeper::run() {
 }
 
 void Keeper::keep_lease() {
+    const MonoTime begun = parts_.env.clock.mono();
     const auto view = membership_.beat(*session_);
     if (view) {
+        beat_at_ = begun;
         if (cut_off_.exchange(false)) {
             parts_.observer.say(RuntimeObserver::Level::info, "the database answers again");
         }
@@ -117,18 +120,19 @@ void Keeper::mend_gate() {
     if (now < next_gate_) return;
     next_gate_ = now + kGatePause;
     const bool doubt = gate_doubt_;
-    const Result<bool> intact = doubt ? false : parts_.gate_rebuild.intact(*session_);
+    const Result<bool> intact = parts_.gate_rebuild.intact(*session_);
     Result<void> mended;
     if (!intact) {
         mended = intact.error();
-    } else if (!*intact) {
+    } else if (doubt || !*intact) {
         mended = parts_.gate_rebuild.run(*session_);
     }
     if (!mended) {
         const Error& why = mended.error();
         if (why.lost == Lost::session) (void)session_->reconnect();
         wait_for("the gate: " + why.text);
-        if (parts_.owner.alone) parts_.observer.fatal(why);
+        gate_lost_ = true;
+        if (parts_.owner.alone && why.code != Code::unreachable) parts_.observer.fatal(why);
         return;
     }
     gate_lost_ = false;
@@ -187,10 +191,16 @@ void Keeper::failed(const std::string& why) {
 
 Readiness Keeper::readiness() {
     if (stopping_) return {false, "the server is stopping"};
-    if (ready_ && !failed_ && !cut_off_ && !gate_lost_) return {true, ""};
-    if (ready_ && !failed_ && cut_off_) return {false, "the database"};
-    if (ready_ && !failed_) return {false, "the gate"};
-    return {false, waits_for_.with([](const std::string& text) { return text; })};
+    if (!ready_ || failed_) {
+        return {false, waits_for_.with([](const std::string& text) { return text; })};
+    }
+    if (cut_off_) return {false, "the database"};
+    if (gate_lost_) return {false, "the gate"};
+    // A database that hangs fails no call; the lease runs out all the same.
+    if (!parts_.owner.alone && parts_.env.clock.mono() - beat_at_.load() > parts_.options.lease) {
+        return {false, "the database"};
+    }
+    return {true, ""};
 }
 
 Lane* Keeper::lane_of(const TopicPartition& at) const {

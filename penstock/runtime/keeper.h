@@ -76,6 +76,7 @@ private:
     std::atomic<bool> ready_{false}, stopping_{false}, failed_{false}, gate_lost_{true},
         gate_doubt_;
     std::atomic<bool> cut_off_{false};  ///< the lease could not be renewed lately
+    std::atomic<MonoTime> beat_at_{};   ///< when the newest renewal began that succeeded
     bool low_on_space_ = false;
     MonoTime next_retention_{}, next_gate_{};
     Guarded<std::string> waits_for_;

@@ -224,13 +224,19 @@ void LineRequester::answered(std::span<const Answer> answers) noexcept {
             }
         }
     }
-    bool lost = false;
+    bool lost = false, in_doubt = false;
     for (const Answer& answer : answers) {
-        if (!answer.admission) continue;
+        if (!answer.admission) {
+            lost = lost || answer.admission.error().code == Code::unreachable;
+            // Perhaps admitted, and never to come: only a rebuild gives such a unit back.
+            in_doubt = in_doubt || answer.admission.error().effect == Effect::unknown;
+            continue;
+        }
         observer_.admission(*answer.admission, 1);
         lost = lost || *answer.admission == Admission::rebuilding;
     }
     if (lost && options_.on_gate_lost) options_.on_gate_lost();
+    if (in_doubt && options_.on_in_doubt) options_.on_in_doubt();
     append(admitted);
 }
 

@@ -21,7 +21,7 @@ struct RequesterOptions {
     std::size_t max_in_line = 65'536;
     std::chrono::milliseconds dedup_horizon{};
     bool alone = true;                   ///< no other process decides anything
-    std::function<void()> on_gate_lost;  ///< the gate does not know its state; called often
+    std::function<void()> on_gate_lost;  ///< it is away, or lost its state; called often
     std::function<void()> on_in_doubt;   ///< nobody knows whether an admitted command will come
 };
 
