@@ -53,13 +53,15 @@ def free_port() -> int:
 
 
 def fetch_jars() -> None:
-    if (JARS / "complete").exists():
+    """The mark holds what was asked for: another list is fetched again."""
+    complete, wanted = JARS / "complete", (HERE / "pom.xml").read_text()
+    if complete.exists() and complete.read_text() == wanted:
         return
     JARS.mkdir(parents=True, exist_ok=True)
     subprocess.run(["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"),
                     "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies",
                     f"-DoutputDirectory={JARS}"], check=True, stdin=subprocess.DEVNULL)
-    (JARS / "complete").touch()
+    complete.write_text(wanted)
 
 
 def end_with_parent() -> None:
@@ -130,17 +132,22 @@ class Engine:
 
     def kill(self) -> None:
         """The server and all its children, at once."""
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        self.signal_all(signal.SIGKILL)
         self.process.wait()
 
     def pause(self) -> None:
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        self.signal_all(signal.SIGSTOP)
 
     def resume(self) -> None:
-        os.killpg(self.process.pid, signal.SIGCONT)
+        self.signal_all(signal.SIGCONT)
+
+    def signal_all(self, number: int) -> None:
+        apart = self.apart() if self.process.poll() is None else []
+        for send, target in [(os.killpg, self.process.pid), *((os.kill, pid) for pid in apart)]:
+            try:
+                send(target, number)
+            except ProcessLookupError:
+                pass
 
     def restart(self) -> None:
         self.kill()
@@ -161,6 +168,10 @@ class Engine:
 
     def started(self) -> None:
         """After each start."""
+
+    def apart(self) -> list:
+        """Processes of the server that are not of its process group."""
+        return []
 
     def url(self) -> str:
         raise NotImplementedError
@@ -205,6 +216,11 @@ class Postgres(Engine):
             self.call(POSTGRES / "createdb", "-h", "127.0.0.1", "-p", self.port, "-U", "penstock",
                       "penstock")
             marker.touch()
+
+    def apart(self):
+        """Each session is served by a process that leads a group of its own."""
+        main = self.process.pid
+        return list(map(int, pathlib.Path(f"/proc/{main}/task/{main}/children").read_text().split()))
 
     def url(self):
         return f"postgresql://penstock@127.0.0.1:{self.port}/penstock"
