@@ -12,7 +12,7 @@ namespace {
 
 std::map<std::string, std::string, std::less<>> read_failpoints() {
     std::map<std::string, std::string, std::less<>> all;
-    const char* const given = std::getenv("PENSTOCK_FAILPOINTS");
+    const char* const given = std::getenv("TEST_FAILPOINTS");
     std::string_view rest = given == nullptr ? "" : given;
     while (!rest.empty()) {
         const std::string_view one = rest.substr(0, rest.find(';'));

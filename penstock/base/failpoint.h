@@ -6,7 +6,7 @@
 #include <string_view>
 
 /// Faults on demand in the real program, in test builds only. The environment variable
-/// PENSTOCK_FAILPOINTS names them: "name=argument;name".
+/// TEST_FAILPOINTS names them: "name=argument;name".
 namespace penstock {
 
 /// The argument of a failpoint that is on, perhaps empty; none: it is off. Threads: any.

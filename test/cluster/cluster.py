@@ -48,12 +48,15 @@ def eventually(what: str, holds, patience_s=PATIENCE_S):
 
 
 class Node:
-    def __init__(self, config: str, log: pathlib.Path) -> None:
+    """`failpoints`: see penstock/base/failpoint.h."""
+
+    def __init__(self, config: str, log: pathlib.Path, failpoints="") -> None:
         self.log = log
         with log.open("w") as messages:
             self.process = subprocess.Popen(
                 [PENSTOCK, "serve", "--config", config, "--listen", "127.0.0.1:0", "--output",
-                 "json"], stdout=subprocess.PIPE, stderr=messages, text=True)
+                 "json"], stdout=subprocess.PIPE, stderr=messages, text=True,
+                env={**os.environ, "TEST_FAILPOINTS": failpoints})
         with self.process.stdout:
             line = self.process.stdout.readline()
         if not line:

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""The owner is stopped between reading a batch and the first statement of its transaction, beyond
+its lease: its late write is tried, and refused by the database. Usage: cluster.py"""
+
+import pathlib
+import signal
+
+import cluster
+from cluster import eventually
+from crowd import Crowd
+
+REFUSED = "has another owner now"
+STEP = 200
+
+
+def is_stopped(node: cluster.Node) -> bool:
+    stat = pathlib.Path(f"/proc/{node.process.pid}/stat").read_text()
+    return stat.rsplit(")", 1)[1].split()[0] == "T"
+
+
+class Fence(cluster.Cluster):
+    def start_pair(self, *more: str) -> None:
+        """Two nodes, of which each stops itself at its next batch once its file is there."""
+        config = self.write_config()
+        for number in range(2):
+            self.nodes.append(cluster.Node(
+                config, self.root / f"node-{number}.log",
+                ";".join([f"lane.before_transaction={self.stop_file(number)}", *more])))
+            eventually("a node is ready", self.nodes[-1].ready)
+
+    def stop_file(self, number: int) -> pathlib.Path:
+        return self.root / f"stop-{number}"
+
+    def stop_and_resume_the_owner(self, crowd: Crowd) -> cluster.Node:
+        owner = self.owner()
+        self.stop_file(self.nodes.index(owner)).touch()
+        eventually("the owner stopped with a batch in hand", lambda: is_stopped(owner))
+        other = next(node for node in self.nodes if node is not owner)
+        eventually("another owns the line", lambda: other.owns() == 1)
+        before = crowd.granted()
+        eventually("the sale goes on", lambda: crowd.granted() > before)
+        owner.send(signal.SIGCONT)
+        return owner
+
+    def test_a_late_write_is_tried_and_refused(self):
+        self.start_pair()
+        rounds = 100 if cluster.LONG else 3
+        units = STEP * (rounds + 1)
+        self.open_campaign("c", units, per_user=1)
+        crowd = Crowd(self.nodes, "c", 16, allowed=0)
+        refused = 0
+        for _ in range(rounds):
+            goal = crowd.allow_more(STEP)
+            eventually("claims are granted", lambda: crowd.granted() >= goal - STEP)
+            owner = self.stop_and_resume_the_owner(crowd)
+            eventually("the late write was refused", lambda: self.refusals() > refused)
+            eventually("it gave up what it had lost", lambda: owner.owns() == 0)
+            refused = self.refusals()
+        crowd.allow()
+        self.check_exact(crowd, "c", units)
+
+    def test_without_the_fence_the_late_write_is_not_refused(self):
+        """It commits, or only the unique ids stop it and its process with it."""
+        self.start_pair("fence.off")
+        self.open_campaign("c", 100_000, per_user=1)
+        crowd = Crowd(self.nodes, "c", 16, allowed=2 * STEP)
+        eventually("claims are granted", lambda: crowd.granted() > 0)
+        stopped = self.stop_and_resume_the_owner(crowd)
+        goal = crowd.granted() + STEP
+        crowd.allow_more(2 * STEP)
+        eventually("the sale goes on", lambda: crowd.granted() >= goal)
+        self.assertTrue(not stopped.runs() or stopped.owns() == 1)
+        self.assertEqual(self.refusals(), 0)
+        crowd.end()
+
+    def refusals(self) -> int:
+        return sum(node.log.read_text().count(REFUSED) for node in self.nodes)
+
+
+if __name__ == "__main__":
+    cluster.main()
