@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Three brokers, and the one that leads the sale is killed under load: nothing acknowledged is lost.
+"""Three brokers, and the one that leads the sale is killed: nothing acknowledged is lost.
 
 Usage: cluster.py; --long: ten times"""
 

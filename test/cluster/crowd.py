@@ -25,7 +25,8 @@ def call(url: str, method: str, path: str, body=None, timeout=30, **fields):
 class Crowd:
     """Callers that ask under the same id, at any node, until they are told a yes or a no.
 
-    They begin as many claims as they are allowed, so that a sale lasts for as long as its faults."""
+    They begin only as many claims as are allowed, so that a sale lasts as long as its faults.
+    """
 
     def __init__(self, nodes, campaign: str, callers: int,
                  allowed=math.inf) -> None:

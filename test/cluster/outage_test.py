@@ -22,7 +22,7 @@ class Outages(cluster.Cluster):
 
     def go_through(self, away: str, back: str) -> None:
         # The engine, and what /readyz must say while it is away; without Kafka it may stay ready.
-        outages = [("redis", None), ("kafka-1", None), (cluster.STORE, "the database")]
+        outages = [("redis", "the gate"), ("kafka-1", None), (cluster.STORE, "the database")]
         units = STEP * (len(outages) + 1)
         self.start(2)
         self.open_campaign("c", units, per_user=1)
