@@ -9,6 +9,7 @@
 #include "penstock/edge/cli/client.h"
 #include "penstock/gate/local/local_gate.h"
 #include "penstock/main/engines.h"
+#include "penstock/main/tables.h"
 #include "penstock/runtime/gate_rebuild.h"
 
 namespace penstock {
@@ -93,7 +94,10 @@ Result<verify::Verdict> check(Env& env, const CheckOptions& options) {
     auto store = open_store_to_read(env, settings);
     if (!store) return std::move(store).error();
     auto reader = (*store)->open(Role::reader, SessionLimits{});
-    if (!reader) return std::move(reader).error();
+    if (!reader) return refused_by_store(settings, std::move(reader).error());
+    if (auto known = check_tables(**store, **reader); !known) {
+        return refused_by_store(settings, std::move(known).error());
+    }
     auto gate_reader = (*store)->open(Role::reader, SessionLimits{});
     if (!gate_reader) return std::move(gate_reader).error();
     auto log = open_log_to_read(env, settings);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "penstock/gate/local/local_gate.h"
 #include "penstock/log/file/file_log.h"
 #include "penstock/log/file/file_log_view.h"
@@ -31,14 +33,49 @@ Result<std::unique_ptr<Port>> as(Result<std::unique_ptr<Adapter>> opened) {
     return std::unique_ptr<Port>(std::move(*opened));
 }
 
+/// As refused_at(): every error of an engine's opening passes here.
+template <class T>
+Result<T> opened_at(std::string_view setting, Result<T> opened) {
+    if (opened) return opened;
+    return refused_at(setting, std::move(opened).error());
+}
+
 DataDirectory data_of(const cli::Settings& settings) {
     return {settings.data};
 }
 
 #if PENSTOCK_ENGINES
+/// host or host:port.
+bool is_address(std::string_view text) {
+    const auto colon = text.rfind(':');
+    const bool bare = colon == text.npos || text.ends_with(']');
+    const std::string_view port = bare ? "9092" : text.substr(colon + 1);
+    const std::string_view host = bare ? text : text.substr(0, colon);
+    const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+    return !host.empty() && host.find_first_of("/@ \t") == host.npos && !port.empty() &&
+           port.size() <= 5 && std::all_of(port.begin(), port.end(), digit);
+}
+
+/// Here, since the client takes what it cannot read for no address at all, and waits.
+Result<void> check_brokers(std::string_view brokers) {
+    while (true) {
+        const auto comma = std::min(brokers.find(','), brokers.size());
+        std::string_view one = brokers.substr(0, comma);
+        while (one.starts_with(' ')) one.remove_prefix(1);
+        while (one.ends_with(' ')) one.remove_suffix(1);
+        if (!is_address(one)) {
+            return error(Code::unsafe,
+                         "log.brokers must be addresses, such as \"kafka-1:9092,kafka-2:9092\"");
+        }
+        if (comma == brokers.size()) return {};
+        brokers.remove_prefix(comma + 1);
+    }
+}
+
 Result<std::unique_ptr<Log>> open_kafka(Env& env, const cli::Settings& settings,
                                         EngineObserver* observer) {
     if (settings.log.brokers.empty()) return missing("log.brokers", "\"127.0.0.1:9092\"");
+    PENSTOCK_TRY(check_brokers(settings.log.brokers));
     KafkaLogOptions options;
     options.brokers = settings.log.brokers;
     options.accept_data_loss = settings.log.accept_data_loss;
@@ -53,7 +90,11 @@ Result<std::unique_ptr<Log>> open_kafka(Env& env, const cli::Settings& settings,
         }
         options.properties[property.substr(0, equals)] = property.substr(equals + 1);
     }
-    return as<Log>(KafkaLog::open(env, options));
+    auto opened = as<Log>(KafkaLog::open(env, options));
+    if (opened) return opened;
+    // Whoever was reached has not been asked for anything yet but to read the properties.
+    const bool reached = opened.error().code != Code::unreachable;
+    return refused_at(reached ? "log.properties" : "log.brokers", std::move(opened).error());
 }
 #endif
 
@@ -65,11 +106,13 @@ Result<std::unique_ptr<Store>> open_server(Env& env, const cli::Settings& settin
                                    settings.store.kind == "postgres" ? "postgresql" : "mariadb"));
     }
     if (settings.store.kind == "postgres") {
-        return as<Store>(PostgresStore::open(
-            {.url = settings.store.url, .writers = settings.store.writers}, env));
+        return opened_at("store.url",
+                         as<Store>(PostgresStore::open(
+                             {.url = settings.store.url, .writers = settings.store.writers}, env)));
     }
-    return as<Store>(
-        MariadbStore::open({.url = settings.store.url, .writers = settings.store.writers}, env));
+    return opened_at("store.url",
+                     as<Store>(MariadbStore::open(
+                         {.url = settings.store.url, .writers = settings.store.writers}, env)));
 #else
     (void)env;
     return not_built("store.kind", settings.store.kind);
@@ -92,6 +135,16 @@ void EngineObserver::rebuild_needed(std::string_view resource, std::string_view 
     gate_needs_rebuild();
 }
 #endif
+
+Error refused_at(std::string_view setting, Error why) {
+    if (why.code == Code::invalid) why.code = Code::unsafe;
+    if (!setting.empty()) why.text = fmt::format("{}: {}", setting, why.text);
+    return why;
+}
+
+Error refused_by_store(const cli::Settings& settings, Error why) {
+    return refused_at(settings.store.kind == "sqlite" ? "" : "store.url", std::move(why));
+}
 
 Result<bool> is_shared(const cli::Settings& settings) {
     const bool log = settings.log.kind == "kafka", store = settings.store.kind != "sqlite",
@@ -163,7 +216,7 @@ Result<std::unique_ptr<Gate>> open_gate(Env& env, const cli::Settings& settings,
     RedisGateOptions options;
     options.url = settings.gate.url;
     options.prefix = settings.gate.prefix;
-    return as<Gate>(RedisGate::open(env, options, observer));
+    return opened_at("gate.url", as<Gate>(RedisGate::open(env, options, observer)));
 #else
     (void)observer;
     return not_built("gate.kind", settings.gate.kind);

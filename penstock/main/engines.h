@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "penstock/base/env.h"
 #include "penstock/edge/cli/config.h"
@@ -59,6 +60,12 @@ public:
 /// Do other processes of the same settings share log, gate and store? unsafe: the combination is
 /// not safe; says which setting to change.
 Result<bool> is_shared(const cli::Settings& settings);
+/// What a start is refused for, with the name of the setting that leads there. What a setting or a
+/// server says is wrong is no wrong usage of the command: `invalid` becomes `unsafe`.
+Error refused_at(std::string_view setting, Error why);
+/// The same of what the store says after it was opened; a file in the data directory has no setting
+/// of its own.
+Error refused_by_store(const cli::Settings& settings, Error why);
 /// Does anything of it lie in the data directory?
 bool needs_data_directory(const cli::Settings& settings);
 

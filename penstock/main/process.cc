@@ -1,10 +1,12 @@
 #include "penstock/main/process.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "penstock/apps/sale/sale.h"
 #include "penstock/base/guarded.h"
 #include "penstock/main/engines.h"
+#include "penstock/main/tables.h"
 
 namespace penstock {
 namespace {
@@ -106,7 +108,8 @@ Result<void> Process::open_parts() {
     if (!store) return std::move(store).error();
     store_ = std::move(*store);
     const auto applied = read_owned(*store_, options_.node.group);
-    if (!applied) return applied.error();
+    if (!applied) return refused_by_store(settings, applied.error());
+    PENSTOCK_TRY(check_group(*store_, options_.node.group));
     auto log = open_log(env_, settings, *applied, *observer_);
     if (!log) return std::move(log).error();
     log_ = std::move(*log);
@@ -122,7 +125,21 @@ Result<void> Process::open_parts() {
         http::HttpServer::start(options_.http, env_, *node_, *log_, *gate_, observer_->metrics());
     if (!server) return std::move(server).error();
     server_ = std::move(*server);
-    return node_->start();
+    if (auto started = node_->start(); !started) return refused_at("", std::move(started).error());
+    note_partitions();
+    return {};
+}
+
+/// A topic that was there before keeps its partitions, whatever the settings say.
+void Process::note_partitions() {
+    for (const TopicSpec& wanted : options_.node.topics) {
+        const auto found = log_->describe(wanted.topic);
+        if (!found || found->front().spec.partitions == wanted.partitions) continue;
+        observer_->tell(
+            fmt::format("topic {} has {} partitions: log.partitions = {} counts for "
+                        "topics that are created",
+                        wanted.topic.value(), found->front().spec.partitions, wanted.partitions));
+    }
 }
 
 void Process::stop(MonoTime by) {

@@ -36,6 +36,7 @@ private:
 
     Process(Env& env, ProcessOptions options, std::function<void(const Error&)> fatal);
     Result<void> open_parts();
+    void note_partitions();
 
     Env& env_;
     ProcessOptions options_;

@@ -70,7 +70,7 @@ TEST_F(PostgresStart, WhatCannotBeReachedIsNamedWithoutThePassword) {
         EXPECT_EQ(wrong.text.find("secret"), std::string::npos) << wrong.text;
     }
     const Error nowhere = refusal_at(url_of(server_.port, "penstock", "no_such_database"));
-    EXPECT_EQ(nowhere.code, Code::unreachable);
+    EXPECT_EQ(nowhere.code, Code::invalid) << nowhere.text;
     EXPECT_NE(nowhere.text.find("no_such_database"), std::string::npos) << nowhere.text;
 }
 

@@ -97,6 +97,17 @@ auto choice_key(std::string& (*member)(Settings&), std::vector<std::string> choi
     };
 }
 
+/// Redis takes what stands in braces for the part of a key that decides on its place; the gate sets
+/// its own.
+std::optional<std::string> prefix_key(Settings& settings, const Given& given) {
+    const auto* text = std::get_if<std::string>(&given);
+    if (text == nullptr || text->empty() || text->find_first_of("{}") != text->npos) {
+        return "a text without { and }";
+    }
+    settings.gate.prefix = *text;
+    return std::nullopt;
+}
+
 /// In the environment: a list with commas.
 auto list_key(std::vector<std::string>& (*member)(Settings&), const char* of) {
     return [=](Settings& settings, const Given& given) -> std::optional<std::string> {
@@ -171,7 +182,7 @@ const std::vector<Key>& keys() {
          list_key([](S& s) -> std::vector<std::string>& { return s.log.properties; },
                   "name=value texts")},
         {"gate.url", text_key([](S& s) -> std::string& { return s.gate.url; })},
-        {"gate.prefix", text_key([](S& s) -> std::string& { return s.gate.prefix; })},
+        {"gate.prefix", prefix_key},
         {"store.url", text_key([](S& s) -> std::string& { return s.store.url; })},
         {"store.writers", number_key(
                               +[](S& s) -> std::uint32_t& { return s.store.writers; }, 1, 64)},

@@ -25,7 +25,8 @@ Result<std::unique_ptr<RedisLink>> RedisLink::start(const RedisUrl& url) {
 Error RedisLink::failed() const {
     // hiredis has "Connection refused" and the like in errstr.
     return error(Code::unreachable,
-                 fmt::format("Redis at {} cannot be reached: {}", place_, context_->errstr));
+                 fmt::format("Redis at {} cannot be reached: {}; start it or correct the url",
+                             place_, context_->errstr));
 }
 
 void RedisLink::send(std::span<const std::string_view> words) {
@@ -90,8 +91,9 @@ Result<void> check(const ServerFacts& facts, std::string_view place, bool any_po
                                  place, facts.policy));
     }
     if (facts.role != "master") {
-        return error(Code::not_ready, fmt::format("Redis at {} is a {}; the gate needs the primary",
-                                                  place, facts.role));
+        return error(Code::not_ready,
+                     fmt::format("Redis at {} is a {}; give the gate the address of the primary",
+                                 place, facts.role));
     }
     if (facts.loading) {
         return error(Code::not_ready, fmt::format("Redis at {} is still loading its data", place));

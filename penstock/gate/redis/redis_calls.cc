@@ -33,7 +33,7 @@ std::vector<std::string> words_of(const redisReply& reply) {
 Error foreign(std::string_view key) {
     return error(Code::unsafe,
                  fmt::format("the Redis key {} holds data that is not the gate's; it stays "
-                             "untouched: remove it, or give the gate another prefix",
+                             "untouched: remove it, or set another gate.prefix",
                              key));
 }
 

@@ -73,8 +73,9 @@ Result<void> RedisLoop::greeting(Step step, const redisReply& reply) {
         // The server's text: it never repeats a password.
         return error(
             Code::invalid,
-            fmt::format("Redis at {} refuses {}: {}; check the user and password in the url", place,
-                        login ? "the login" : "what the gate needs", text));
+            fmt::format("Redis at {} refuses {}: {}; check the {} in the url", place,
+                        login ? "the login" : "what the gate needs", text,
+                        step == Step::database && !login ? "database" : "user and password"));
     }
     if (step == Step::info) {
         const ServerFacts facts = facts_of(text);

@@ -267,7 +267,8 @@ void RedisLoop::on_time() {
     const MonoTime now = env_.clock.mono();
     if (state_ == State::down && now >= next_attempt_ && !stop_by_) connect();
     if (state_ == State::connecting && now >= give_up_at_) {
-        fail(error(Code::unreachable, "Redis at " + url_.shown() + " does not answer"));
+        fail(error(Code::unreachable, "Redis at " + url_.shown() +
+                                          " does not answer; is it Redis, and is the url right?"));
     }
     if (!in_flight_.empty() && now >= in_flight_.front().sent + options_.reply_timeout) {
         fail(error(Code::unreachable, "Redis at " + url_.shown() + " stopped to answer"));

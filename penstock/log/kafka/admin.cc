@@ -251,7 +251,7 @@ std::optional<Error> Admin::unsafe_setting(const TopicId& topic, std::uint32_t r
     };
     const auto refuse = [&](const std::string& setting, const std::string& why) {
         return error(Code::unsafe, fmt::format("topic {}: {}; {}. Change it, or set "
-                                               "accept_data_loss = true",
+                                               "log.accept_data_loss = true",
                                                topic.value(), setting, why));
     };
     if (const auto policy = is("cleanup.policy"); policy != "delete") {

@@ -52,7 +52,7 @@ Result<std::pair<std::uint32_t, std::uint32_t>> Admin::replicas_and_isr() {
         return error(Code::unsafe,
                      fmt::format("topics with replication factor {} and min.insync.replicas {} "
                                  "can lose acknowledged records; use 3 and 2, or set "
-                                 "accept_data_loss = true",
+                                 "log.accept_data_loss = true",
                                  replicas, isr));
     }
     return std::pair(replicas, isr);
@@ -86,6 +86,12 @@ Result<void> Admin::create(const TopicSpec& spec) {
     const auto* results = rd_kafka_CreateTopics_result_topics(
         rd_kafka_event_CreateTopics_result(event->get()), &count);
     if (auto made = outcome(results, count, what); !made) {
+        if (rd_kafka_topic_result_error(results[0]) ==
+            RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR) {
+            Error few = made.error();
+            few.text += " Start more brokers, or, for a trial, set log.accept_data_loss = true";
+            return few;
+        }
         if (made.error().code != Code::exists) return made;
         return error(Code::exists, fmt::format("topic {} exists", spec.topic.value()));
     }

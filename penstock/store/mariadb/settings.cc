@@ -7,10 +7,8 @@ namespace {
 
 Error unsafe(std::string_view name, std::string_view is, std::string_view wanted,
              std::string_view why) {
-    return error(Code::unsafe,
-                 fmt::format("the server has {} = {}: {}; set {} = {}, or accept_data_loss = true "
-                             "in the settings of the store",
-                             name, is, why, name, wanted));
+    return error(Code::unsafe, fmt::format("the server has {} = {}: {}; set {} = {}", name, is, why,
+                                           name, wanted));
 }
 
 }  // namespace

@@ -27,6 +27,49 @@ std::string whole_seconds(milliseconds time) {
 
 void ignore_notice(void*, const PGresult*) {}
 
+using Words = std::vector<const char*>;
+
+/// The SQLSTATE with which the server refuses a connection; empty if none answers. libpq has it in
+/// its message only, in a form that must be asked for before the connection is made, so that it is
+/// made once more; the server's words are in the server's language.
+std::string refusal_state(Env& env, const Words& keys, const Words& values, MonoTime by) {
+    const std::unique_ptr<PGconn, FinishConnection> asked(
+        PQconnectStartParams(keys.data(), values.data(), 1));
+    if (asked == nullptr) return {};
+    PQsetErrorVerbosity(asked.get(), PQERRORS_SQLSTATE);
+    auto next = PGRES_POLLING_WRITING;
+    while (next != PGRES_POLLING_FAILED) {
+        if (next == PGRES_POLLING_OK || PQstatus(asked.get()) == CONNECTION_BAD) return {};
+        const auto left = std::chrono::ceil<milliseconds>(by - env.clock.mono()).count();
+        pollfd socket{PQsocket(asked.get()),
+                      static_cast<short>(next == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
+        if (left <= 0 || ::poll(&socket, 1, static_cast<int>(left)) <= 0) return {};
+        next = PQconnectPoll(asked.get());
+    }
+    const std::string said = one_line(PQerrorMessage(asked.get()));
+    return said.size() < 5 ? std::string() : said.substr(said.size() - 5);
+}
+
+/// What to do about a connection that was refused with this SQLSTATE.
+std::pair<Code, const char*> advice_for(const std::string& state) {
+    const std::string_view group = std::string_view(state).substr(0, 2);
+    if (group == "28") return {Code::invalid, "check the user and password in the url"};
+    if (group == "3D") return {Code::invalid, "create the database, or correct the url"};
+    if (state == "42501") return {Code::invalid, "GRANT CONNECT ON the database TO this user"};
+    if (state == "53300") return {Code::overloaded, "raise max_connections or the user's limit"};
+    return {Code::unreachable, "start the server or correct the url"};
+}
+
+/// A port that is none is told by libpq as if the server were not there.
+bool has_port(const PQconninfoOption* options) {
+    for (; options->keyword != nullptr; ++options) {
+        if (std::string_view(options->keyword) != "port" || options->val == nullptr) continue;
+        return std::string_view(options->val).find_first_not_of("0123456789,") ==
+               std::string_view::npos;
+    }
+    return true;
+}
+
 }  // namespace
 
 bool succeeded(const Answer& answer) {
@@ -41,7 +84,7 @@ Result<void> check_url(const std::string& url) {
         PQconninfoParse(url.c_str(), &said));
     const std::string why = said == nullptr ? "" : one_line(said);
     PQfreemem(said);
-    if (is_url && parsed != nullptr) return {};
+    if (is_url && parsed != nullptr && has_port(parsed.get())) return {};
     // libpq's words quote the url: they are shown only where it holds no user and no password.
     const bool secret = url.find('@') != url.npos || url.find("password") != url.npos;
     return error(Code::invalid, fmt::format("the store's url is not understood: write "
@@ -68,21 +111,25 @@ Result<void> Connection::open(milliseconds idle) {
         {"fallback_application_name", "penstock"},
         {"client_encoding", "UTF8"},
     }};
-    std::vector<const char*> keys, values;
+    Words keys, values;
     for (const auto& [key, value] : words) {
         keys.push_back(key);
         values.push_back(value);
     }
     keys.push_back(nullptr);
     values.push_back(nullptr);
+    const MonoTime by = env_.clock.mono() + options_.connect;
     std::unique_ptr<PGconn, FinishConnection> made(
         PQconnectdbParams(keys.data(), values.data(), 1));
     if (PQstatus(made.get()) != CONNECTION_OK) {
-        Error refused = error(Code::unreachable,
-                              fmt::format("cannot reach PostgreSQL at {}:{}: {}",
-                                          PQhost(made.get()) == nullptr ? "?" : PQhost(made.get()),
-                                          PQport(made.get()) == nullptr ? "?" : PQport(made.get()),
-                                          one_line(PQerrorMessage(made.get()))));
+        const bool no_password = PQconnectionNeedsPassword(made.get()) != 0;
+        const auto [code, advice] =
+            advice_for(no_password ? "28P01" : refusal_state(env_, keys, values, by));
+        Error refused =
+            error(code, fmt::format("cannot connect to PostgreSQL at {}:{}: {}; {}",
+                                    PQhost(made.get()) == nullptr ? "?" : PQhost(made.get()),
+                                    PQport(made.get()) == nullptr ? "?" : PQport(made.get()),
+                                    one_line(PQerrorMessage(made.get())), advice));
         refused.lost = Lost::session;
         return refused;
     }

@@ -36,8 +36,9 @@ public:
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
-    /// Connects (again). unreachable names host and port. `idle`: both sides give up a silent line
-    /// after about so long.
+    /// Connects (again). unreachable: nobody is there; invalid: the server is, and does not take
+    /// the url's user, password or database; both name host and port. `idle`: both sides give up a
+    /// silent line after about so long.
     Result<void> open(std::chrono::milliseconds idle);
     void close() { connection_.reset(); }
     bool is_open() const { return connection_ != nullptr; }
