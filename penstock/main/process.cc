@@ -1,6 +1,5 @@
 #include "penstock/main/process.h"
 
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "penstock/apps/sale/sale.h"
@@ -126,20 +125,7 @@ Result<void> Process::open_parts() {
     if (!server) return std::move(server).error();
     server_ = std::move(*server);
     if (auto started = node_->start(); !started) return refused_at("", std::move(started).error());
-    note_partitions();
     return {};
-}
-
-/// A topic that was there before keeps its partitions, whatever the settings say.
-void Process::note_partitions() {
-    for (const TopicSpec& wanted : options_.node.topics) {
-        const auto found = log_->describe(wanted.topic);
-        if (!found || found->front().spec.partitions == wanted.partitions) continue;
-        observer_->tell(
-            fmt::format("topic {} has {} partitions: log.partitions = {} counts for "
-                        "topics that are created",
-                        wanted.topic.value(), found->front().spec.partitions, wanted.partitions));
-    }
 }
 
 void Process::stop(MonoTime by) {

@@ -36,7 +36,6 @@ private:
 
     Process(Env& env, ProcessOptions options, std::function<void(const Error&)> fatal);
     Result<void> open_parts();
-    void note_partitions();
 
     Env& env_;
     ProcessOptions options_;

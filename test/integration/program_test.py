@@ -3,7 +3,6 @@
 
 Usage: program_test.py PENSTOCK"""
 
-import http.client
 import json
 import os
 import pathlib
@@ -11,62 +10,14 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
-import tempfile
-import unittest
 
-PENSTOCK = ""
-PATIENCE_S = 60
+import program
+from program import PATIENCE_S, Server, run
 
 
-def run(*words: str, **more) -> subprocess.CompletedProcess:
-    return subprocess.run([PENSTOCK, *words], capture_output=True, text=True, timeout=PATIENCE_S,
-                          **more)
-
-
-class Server:
-    def __init__(self, data: str, *words: str):
-        self.process = subprocess.Popen([PENSTOCK, "serve", "--listen", "127.0.0.1:0", "--data",
-                                         data, *words], stderr=subprocess.PIPE, text=True)
-        for line in self.process.stderr:
-            if "listening on " in line:
-                self.url = line.split("listening on ")[1].strip()
-                self.port = int(self.url.rsplit(":", 1)[1])
-                break
-        else:
-            raise AssertionError("the server ended before it listened")
-        while self.call("GET", "/readyz")[0] != 200:
-            pass
-
-    def call(self, method: str, path: str, body: str | None = None, **fields: str):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
-        connection.request(method, path, body, fields)
-        answer = connection.getresponse()
-        found = answer.status, answer.read().decode()
-        connection.close()
-        return found
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        self.process.stderr.close()
-        return self.process.wait(PATIENCE_S)
-
-
-class Program(unittest.TestCase):
-    def setUp(self):
-        self.scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(self.scratch.cleanup)
-        self.data = self.scratch.name + "/data"
-
+class Program(program.ProgramCase):
     def serve(self, *words: str) -> Server:
-        server = Server(self.data, *words)
-        self.addCleanup(lambda: server.process.poll() is None and server.end(signal.SIGKILL))
-        return server
-
-    def refused(self, code: int, part: str, *words: str, **more):
-        done = run(*words, **more)
-        self.assertEqual(done.returncode, code, done.stderr)
-        self.assertIn(part, done.stderr + done.stdout)
+        return self.start_ready("--data", self.data, *words)
 
     def test_wrong_usage_is_2(self):
         self.refused(2, "", "no-such-word")
@@ -141,8 +92,9 @@ class Program(unittest.TestCase):
             shell = f'mount -t tmpfs -o {options} disk "$1" && exec "$0" serve --listen ' \
                     '127.0.0.1:0 --data "$1/data"'
             unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
-            done = subprocess.run([*unshare, "sh", "-c", shell, PENSTOCK, self.scratch.name],
-                                  capture_output=True, text=True, timeout=PATIENCE_S)
+            done = subprocess.run(
+                [*unshare, "sh", "-c", shell, program.PENSTOCK, self.scratch.name],
+                capture_output=True, text=True, timeout=PATIENCE_S)
             self.assertEqual(done.returncode, 74, done.stderr)
             self.assertIn(part, done.stderr)
 
@@ -177,7 +129,8 @@ class Program(unittest.TestCase):
         done = run("serve", "--data", self.data, "--listen", "127.0.0.1:0", "--config", "/nowhere")
         self.assertEqual(done.returncode, 78, done.stderr)
         server = subprocess.Popen(
-            [PENSTOCK, "serve", "--data", self.data, "--listen", "127.0.0.1:0", "--output", "json"],
+            [program.PENSTOCK, "serve", "--data", self.data, "--listen", "127.0.0.1:0", "--output",
+             "json"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**os.environ, "PENSTOCK_LOGGING_FORMAT": "json"})
         self.addCleanup(server.kill)
@@ -247,5 +200,4 @@ class Program(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    PENSTOCK = sys.argv.pop(1)
-    unittest.main()
+    program.main()

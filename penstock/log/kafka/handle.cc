@@ -34,10 +34,10 @@ constexpr Pinned kPinned[] = {
     {"isolation.level", "records of aborted transactions must not be seen"},
     {"allow.auto.create.topics", "topics are made with safe settings only"},
     {"enable.partition.eof", "the log sets it for itself"},
-    {"group.id", "the group is the node's, log.group names it"},
+    {"group.id", "the group is the node's: set runtime.group"},
     {"group.instance.id", "partitions are owned by leases in the store"},
-    {"bootstrap.servers", "give the addresses as brokers"},
-    {"metadata.broker.list", "give the addresses as brokers"},
+    {"bootstrap.servers", "give the addresses in log.brokers"},
+    {"metadata.broker.list", "give the addresses in log.brokers"},
 };
 
 using Settings = std::vector<std::pair<const char*, const char*>>;
