@@ -6,80 +6,19 @@ secret shown.
 Usage: engines_program_test.py PENSTOCK [test names]"""
 
 import json
-import pathlib
 from concurrent.futures import ThreadPoolExecutor
 
 import program
+from on_engines import BOTH, DATABASES, FILE, LOCAL, SECRET, OnEngines, set_up
 from program import Server, eventually, run
-from real_engines import SAFE_TOPIC, RealEngines, Silent, config, engines
-
-SECRET = "s3cret-Pa55"
-ENGINES = None
-DATABASES = ("postgres", "mariadb")
-LOCAL = {"kind": "local"}
-FILE = {"kind": "file"}
-
+from real_engines import Silent, engines
 
 def setUpModule():
-    global ENGINES
-    ENGINES = RealEngines("kafka", "redis", *DATABASES)
+    set_up("kafka", "redis", *DATABASES)
 
 
 def tearDownModule():
-    ENGINES.end()
-
-
-class OnEngines(program.ProgramCase):
-    """Each test has a gate and databases of its own; the topic `sale` is one database's, so that
-    tests that go so far remove it."""
-
-    def setUp(self):
-        super().setUp()
-        self.configs = 0
-        self.gate = {"kind": "redis", "url": ENGINES.told["redis"]["url"],
-                     "prefix": ENGINES.new_name() + ":"}
-
-    def kafka(self, **more) -> dict:
-        return {"kind": "kafka", "brokers": ENGINES.kafka[0], "accept_data_loss": True, **more}
-
-    def store(self, kind="postgres", database: str | None = None, url: str | None = None) -> dict:
-        return {"kind": kind, "url": url or ENGINES.url(kind, database or
-                                                        ENGINES.new_database(kind))}
-
-    def config(self, **sections) -> str:
-        """On all engines, but for what is given."""
-        self.configs += 1
-        given = {"log": self.kafka(), "gate": self.gate, **sections}
-        given.setdefault("store", self.store())
-        return config(pathlib.Path(self.scratch.name, f"penstock-{self.configs}.toml"), **given)
-
-    def serve(self, file: str) -> Server:
-        return self.start_ready("--config", file)
-
-    def used_database(self, kind="postgres") -> str:
-        """One with our tables."""
-        database = ENGINES.new_database(kind)
-        file = self.config(log=FILE, gate=LOCAL, store=self.store(kind, database))
-        self.assertEqual(self.serve(file).end(), 0)
-        return database
-
-    def check(self, done, code: int, parts: tuple) -> str:
-        text = done.stderr + done.stdout
-        self.assertEqual(done.returncode, code, text)
-        last = text.strip().splitlines()[-1]
-        for part in parts:
-            self.assertIn(part, last)
-        self.assertNotIn(SECRET, text)
-        return text
-
-    def refused_with(self, code: int, parts: tuple, file: str, words=("serve",)) -> None:
-        """Each of the words ends so; the last line says the parts."""
-        for word in words:
-            listen = ("--listen", "127.0.0.1:0") if word == "serve" else ()
-            self.check(run(word, "--config", file, *listen), code, parts)
-
-
-BOTH = ("serve", "verify")
+    OnEngines.engines.end()
 
 
 class NotThere(OnEngines):
@@ -130,25 +69,30 @@ class NotThere(OnEngines):
                           self.config(gate={**self.gate, "prefix": "{sale}"}), BOTH)
 
     def test_servers_of_another_kind_are_69(self):
-        redis = ENGINES.port("redis")
+        redis = self.engines.port("redis")
         self.refused_with(69, ("log.brokers: ",),
                           self.config(log=self.kafka(brokers=f"127.0.0.1:{redis}")))
         for kind in DATABASES:
-            url = ENGINES.url(kind, "sales", f"joe:{SECRET}", redis)
+            url = self.engines.url(kind, "sales", f"joe:{SECRET}", redis)
             self.refused_with(69, ("store.url: ",), self.config(store=self.store(kind, url=url)))
-        gate = {**self.gate, "url": f"redis://127.0.0.1:{ENGINES.port('postgres')}"}
+        gate = {**self.gate, "url": f"redis://127.0.0.1:{self.engines.port('postgres')}"}
         self.refused_with(69, ("gate.url: ", "url"),
                           self.config(gate=gate, store=self.store(database="penstock")))
 
 
 class Accounts(OnEngines):
+    def require_password(self, password: str) -> None:
+        redis = self.engines.redis
+        redis("CONFIG", "SET", "requirepass", password)
+        self.addCleanup(lambda: redis("-a", password, "CONFIG", "SET", "requirepass", ""))
+
     def test_a_refused_account_is_78(self):
         for kind in DATABASES:
-            name = ENGINES.new_account(kind, "right")
+            name = self.engines.new_account(kind, "right")
             for account in (f"{name}:{SECRET}", name, f"nobody:{SECRET}"):
                 if kind == "postgres" and account.startswith("nobody"):
                     continue  # its servers here trust whoever has no rule
-                url = ENGINES.url(kind, "penstock", account)
+                url = self.engines.url(kind, "penstock", account)
                 self.refused_with(78, ("store.url: ", "check", "user and password in the url"),
                                   self.config(store=self.store(kind, url=url)), BOTH)
 
@@ -159,16 +103,15 @@ class Accounts(OnEngines):
 
     def test_who_may_not_create_tables_is_78_and_told_what_to_grant(self):
         for kind in DATABASES:
-            name = ENGINES.new_account(kind, SECRET)
-            url = ENGINES.url(kind, ENGINES.new_database(kind), f"{name}:{SECRET}")
+            name = self.engines.new_account(kind, SECRET)
+            url = self.engines.url(kind, self.engines.new_database(kind), f"{name}:{SECRET}")
             self.refused_with(78, ("store.url: ", "GRANT", name),
                               self.config(store=self.store(kind, url=url)))
 
     def test_a_refused_login_at_redis_is_78(self):
-        ENGINES.redis("CONFIG", "SET", "requirepass", "right")
-        self.addCleanup(lambda: ENGINES.redis("-a", "right", "CONFIG", "SET", "requirepass", ""))
+        self.require_password("right")
         for login in ("", f":{SECRET}@", f"joe:{SECRET}@"):
-            url = f"redis://{login}127.0.0.1:{ENGINES.port('redis')}"
+            url = f"redis://{login}127.0.0.1:{self.engines.port('redis')}"
             self.refused_with(78, ("gate.url: ", "check the user and password"), self.config(
                 gate={**self.gate, "url": url}, store=self.store(database="penstock")))
 
@@ -178,19 +121,19 @@ class Accounts(OnEngines):
                           self.config(gate=gate, store=self.store(database="penstock")))
 
     def test_passwords_are_never_said_while_it_works_and_its_servers_come_and_go(self):
-        ENGINES.remove_topics()
-        ENGINES.redis("CONFIG", "SET", "requirepass", SECRET)
-        self.addCleanup(lambda: ENGINES.redis("-a", SECRET, "CONFIG", "SET", "requirepass", ""))
-        name, database = ENGINES.new_account("postgres", SECRET), ENGINES.new_database("postgres")
-        ENGINES.sql("postgres", f"GRANT ALL ON SCHEMA public TO {name}", database)
-        url = ENGINES.url("postgres", database, f"{name}:{SECRET}")
-        redis = f"redis://:{SECRET}@127.0.0.1:{ENGINES.port('redis')}"
+        self.engines.remove_topics()
+        self.require_password(SECRET)
+        name = self.engines.new_account("postgres", SECRET)
+        database = self.engines.new_database("postgres")
+        self.engines.sql("postgres", f"GRANT ALL ON SCHEMA public TO {name}", database)
+        url = self.engines.url("postgres", database, f"{name}:{SECRET}")
+        redis = f"redis://:{SECRET}@127.0.0.1:{self.engines.port('redis')}"
         file = self.config(gate={**self.gate, "url": redis}, store=self.store(url=url),
                            logging={"level": "debug"})
         server = self.serve(file)
-        ENGINES.engines.obey({"do": "restart", "name": "postgres"})
+        self.engines.engines.obey({"do": "restart", "name": "postgres"})
         eventually("it tells of the database", lambda: "PostgreSQL" in server.said())
-        ENGINES.redis("-a", SECRET, "CLIENT", "KILL", "TYPE", "normal")
+        self.engines.redis("-a", SECRET, "CLIENT", "KILL", "TYPE", "normal")
         eventually("it tells of the gate", lambda: "Redis" in server.said())
         eventually("it is ready again", server.is_ready)
         self.assertEqual(server.end(), 0)
@@ -201,20 +144,20 @@ class Tables(OnEngines):
     def test_foreign_tables_of_our_names_are_78_and_stay_as_they_are(self):
         for kind in DATABASES:
             for table in ("penstock_owner", "sale_stock", "penstock_schema"):
-                database = ENGINES.new_database(kind)
-                ENGINES.sql(kind, f"CREATE TABLE {table} (mine integer)", database)
-                ENGINES.sql(kind, f"INSERT INTO {table} VALUES (7)", database)
+                database = self.engines.new_database(kind)
+                self.engines.sql(kind, f"CREATE TABLE {table} (mine integer)", database)
+                self.engines.sql(kind, f"INSERT INTO {table} VALUES (7)", database)
                 file = self.config(store=self.store(kind, database))
                 self.refused_with(78, (table, "another database"), file)
                 self.refused_with(65, ("store.url: ", "is it that of a node"), file, ("verify",))
-                self.assertEqual(ENGINES.sql(kind, f"SELECT mine FROM {table}", database), "7")
+                self.assertEqual(self.engines.sql(kind, f"SELECT mine FROM {table}", database), "7")
 
     def test_an_empty_database_is_65_for_verify_and_stays_empty(self):
         for kind in DATABASES:
-            database = ENGINES.new_database(kind)
+            database = self.engines.new_database(kind)
             self.refused_with(65, ("store.url: ", "penstock serve"),
                               self.config(store=self.store(kind, database)), ("verify",))
-            self.assertEqual("0", ENGINES.sql(
+            self.assertEqual("0", self.engines.sql(
                 kind, "SELECT count(*) FROM information_schema.tables WHERE table_name LIKE "
                       "'penstock%' AND table_schema IN ('public', DATABASE())"
                 .replace("DATABASE()", "current_schema()" if kind == "postgres" else "DATABASE()"),
@@ -225,7 +168,7 @@ class Tables(OnEngines):
             database = self.used_database(kind)
             file = self.config(log=FILE, gate=LOCAL, store=self.store(kind, database))
             for component in ("sale", "penstock"):
-                ENGINES.sql(kind, "UPDATE penstock_schema SET version = 99 WHERE component = "
+                self.engines.sql(kind, "UPDATE penstock_schema SET version = 99 WHERE component = "
                                   f"'{component}'", database)
                 self.refused_with(78, (component, "99", "use a newer program"), file, BOTH)
 
@@ -249,15 +192,15 @@ class Settings(OnEngines):
                               self.config(gate=LOCAL, store=self.store(kind)))
 
     def test_redis_that_may_evict_is_78(self):
-        ENGINES.redis("CONFIG", "SET", "maxmemory", "100mb")
-        self.addCleanup(lambda: ENGINES.redis("CONFIG", "SET", "maxmemory", "0"))
-        ENGINES.redis("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        self.engines.redis("CONFIG", "SET", "maxmemory", "100mb")
+        self.addCleanup(lambda: self.engines.redis("CONFIG", "SET", "maxmemory", "0"))
+        self.engines.redis("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         self.addCleanup(
-            lambda: ENGINES.redis("CONFIG", "SET", "maxmemory-policy", "noeviction"))
+            lambda: self.engines.redis("CONFIG", "SET", "maxmemory-policy", "noeviction"))
         self.refused_with(78, ("gate.url: ", "set maxmemory-policy noeviction"), self.config())
 
     def test_a_second_group_on_the_same_engines_is_78_and_the_first_goes_on(self):
-        ENGINES.remove_topics()
+        self.engines.remove_topics()
         store = self.store()
         server = self.serve(self.config(store=store))
         other = self.config(store=store, runtime={"group": "other"})
@@ -269,21 +212,21 @@ class Settings(OnEngines):
 
 class GateData(OnEngines):
     def test_foreign_data_under_our_keys_is_left_alone_and_nothing_is_sold_until_it_is_gone(self):
-        ENGINES.remove_topics()
+        self.engines.remove_topics()
         file = self.config()
         server = self.serve(file)
         self.assertEqual(server.call("PUT", "/v1/campaigns/c", '{"quantity": 2}')[0], 201)
         self.assertEqual(server.end(), 0)
         key = self.gate["prefix"] + "{c}"
-        ENGINES.redis("DEL", key)
-        ENGINES.redis("RPUSH", key, "mine")
+        self.engines.redis("DEL", key)
+        self.engines.redis("RPUSH", key, "mine")
         again = self.start("--config", file)
         claim = ("POST", "/v1/campaigns/c/claims", '{"user_id": "ada"}')
         waits = eventually("it waits for the gate", lambda: self.waits_for(again, "the gate"))
         self.assertTrue(waits.startswith("the gate"), waits)
         self.assertEqual(again.call(*claim)[0], 503)
-        self.assertEqual(ENGINES.redis("LRANGE", key, "0", "-1"), "mine")
-        ENGINES.redis("DEL", key)
+        self.assertEqual(self.engines.redis("LRANGE", key, "0", "-1"), "mine")
+        self.engines.redis("DEL", key)
         eventually("it is ready", again.is_ready)
         self.assertEqual(again.call(*claim)[0], 201)
         self.assertEqual(again.end(), 0)
