@@ -146,6 +146,8 @@ public:
     virtual ~Log() = default;
     /// Server and library with their versions, for people; empty: nothing runs beside this process.
     virtual std::string about() const { return {}; }
+    /// Why nothing can be appended at present; none: it answers.
+    virtual std::optional<Error> down() const { return std::nullopt; }
     /// exists (same or other settings: describe() tells), invalid, no_space. Durable on return.
     virtual Result<void> create(const TopicSpec&) = 0;
     /// Partitions only grow; retention may change. not_found, invalid.

@@ -200,6 +200,7 @@ Readiness Keeper::readiness() {
     if (!parts_.owner.alone && parts_.env.clock.mono() - beat_at_.load() > parts_.options.lease) {
         return {false, "the database"};
     }
+    if (const auto down = parts_.log.down()) return {false, "the log: " + down->text};
     return {true, ""};
 }
 

@@ -21,8 +21,8 @@ class Outages(cluster.Cluster):
         self.go_through("pause", "resume")
 
     def go_through(self, away: str, back: str) -> None:
-        # The engine, and what /readyz must say while it is away; without Kafka it may stay ready.
-        outages = [("redis", "the gate"), ("kafka-1", None), (cluster.STORE, "the database")]
+        # The engine, and what /readyz must say while it is away.
+        outages = [("redis", "the gate"), ("kafka-1", "the log"), (cluster.STORE, "the database")]
         units = STEP * (len(outages) + 1)
         self.start(2)
         self.open_campaign("c", units, per_user=1)
@@ -42,9 +42,9 @@ class Outages(cluster.Cluster):
         for node in self.nodes:
             self.assertEqual(node.end(), 0)
 
-    def watch(self, name: str, reason) -> None:
+    def watch(self, name: str, reason: str) -> None:
         """Asks every node for as long as the engine is away, and until each has told why."""
-        untold = set(self.nodes) if reason else set()
+        untold = set(self.nodes)
         begin = time.monotonic()
 
         def is_over() -> bool:
@@ -53,7 +53,7 @@ class Outages(cluster.Cluster):
                 status, waits_for = node.readiness()
                 self.assertIn(status, (200, 503))
                 self.assertEqual(status == 503, waits_for != "")
-                if reason and waits_for.startswith(reason):
+                if waits_for.startswith(reason):
                     untold.discard(node)
             return not untold and time.monotonic() - begin > (60 if cluster.LONG else 5)
 

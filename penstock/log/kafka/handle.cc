@@ -35,6 +35,7 @@ constexpr Pinned kPinned[] = {
     {"allow.auto.create.topics", "topics are made with safe settings only"},
     {"enable.partition.eof", "the log sets it for itself"},
     {"group.id", "the group is the node's: set runtime.group"},
+    {"statistics.interval.ms", "the log sets it, to know whether a broker answers"},
     {"group.instance.id", "partitions are owned by leases in the store"},
     {"bootstrap.servers", "give the addresses in log.brokers"},
     {"metadata.broker.list", "give the addresses in log.brokers"},
@@ -58,6 +59,7 @@ const Settings kProducer = {
     {"max.in.flight.requests.per.connection", "5"},
     {"message.timeout.ms", "120000"},
     {"linger.ms", "0"},
+    {"statistics.interval.ms", "1000"},
     {"compression.codec", "zstd"},
     {"message.max.bytes", "2000000"},
     {"queue.buffering.max.messages", "2000000"},
@@ -105,7 +107,8 @@ Result<Conf> make_conf(Role role, const KafkaLogOptions& options, const std::str
         PENSTOCK_TRY(set(conf.get(), name.c_str(), value.c_str()));
     }
     if (role == Role::producer) {
-        rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
+        rd_kafka_conf_set_events(conf.get(),
+                                 RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS);
     }
     rd_kafka_conf_set_log_cb(conf.get(), on_log);
     rd_kafka_conf_set_opaque(conf.get(), options.observer);

@@ -75,6 +75,11 @@ std::string KafkaLog::about() const {
                        peers_.client);
 }
 
+std::optional<Error> KafkaLog::down() const {
+    if (producer_->reaches_a_broker()) return std::nullopt;
+    return error(Code::unreachable, fmt::format("no Kafka broker of {} answers", options_.brokers));
+}
+
 Result<void> KafkaLog::check_running() {
     const MutexLock lock(mutex_);
     if (!stopping_) return {};

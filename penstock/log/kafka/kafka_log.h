@@ -43,6 +43,7 @@ public:
 
     Result<void> create(const TopicSpec& spec) override;
     std::string about() const override;
+    std::optional<Error> down() const override;
     Result<void> alter(const TopicSpec& spec) override;
     Result<void> remove(const TopicId& topic) override;
     /// Of one topic: `stopped` of each partition is unsafe where its settings are.

@@ -35,6 +35,8 @@ public:
     /// no answer.
     bool learn(const TopicId& topic);
     void stop(MonoTime by);
+    /// As of the last second.
+    bool reaches_a_broker() const { return reaches_; }
 #if PENSTOCK_FAILPOINTS
     void test_fatal_error();  ///< librdkafka's own way to one
 #endif
@@ -109,6 +111,7 @@ private:
     std::unique_ptr<Life> fenced_ GUARDED_BY(mutex_);
     bool stopping_ GUARDED_BY(mutex_) = false;
     std::atomic<bool> end_ = false;
+    std::atomic<bool> reaches_ = true;
     std::uint32_t short_lives_ = 0;  ///< in a row; the listening thread's
     std::unique_ptr<Task> listener_;
 };

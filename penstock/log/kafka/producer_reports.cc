@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "penstock/log/kafka/health.h"
 #include "penstock/log/kafka/producer.h"
 
 namespace penstock::logkafka {
@@ -44,6 +45,10 @@ void Producer::hear(Life& life, MonoTime until) {
         rd_kafka_queue_poll(life.reports.get(), timeout_ms(until - env_.clock.mono())));
     if (!event) return;
     if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_DR) return reports(life, *event);
+    if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_STATS) {
+        reaches_ = some_broker_answers(rd_kafka_event_stats(event.get()));
+        return;
+    }
     if (rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_ERROR) return;
     const auto code = rd_kafka_event_error(event.get());
     if (code == RD_KAFKA_RESP_ERR__TRANSPORT) return;  // librdkafka's log said so

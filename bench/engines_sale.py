@@ -1,0 +1,185 @@
+"""Figures of the sale over HTTP on Kafka, Redis and a database, and of an owner's end.
+
+Everything runs on this machine's cores: the engines, one or two nodes, the load."""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "test" / "engines"))
+import engines  # noqa: E402
+
+USERS = 296
+LEASE_S = 3.0
+PATIENCE_S = 60
+
+
+def call(url: str, method: str, path: str, body=None):
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    try:
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read() or b"{}")
+    finally:
+        connection.close()
+
+
+def wait_until(what: str, holds) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not holds():
+        if time.monotonic() > until:
+            sys.exit(f"not within {PATIENCE_S} s: {what}")
+        time.sleep(0.002)
+
+
+class Node:
+    def __init__(self, program: pathlib.Path, config: str) -> None:
+        self.process = subprocess.Popen(
+            [str(program), "serve", "--config", config, "--listen", "127.0.0.1:0", "--output",
+             "json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.url = json.loads(self.process.stdout.readline())["url"]
+        wait_until("the node is ready", lambda: call(self.url, "GET", "/readyz")[0] == 200)
+
+    def partition(self) -> dict:
+        return call(self.url, "GET", "/v1/runtime")[1]["partitions"][0]
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(PATIENCE_S)
+
+
+class Setup:
+    """Engines and nodes that live as long as the block."""
+
+    def __init__(self, program: pathlib.Path, store: str, root: pathlib.Path) -> None:
+        self.program, self.nodes = program, []
+        self.engines = engines.Engines(root)
+        kafka, redis, database = (self.engines.start(name, name, {})
+                                  for name in ("kafka", "redis", store))
+        self.config = str(root / "penstock.toml")
+        pathlib.Path(self.config).write_text(
+            f'[log]\nkind = "kafka"\nbrokers = "{kafka["url"]}"\naccept_data_loss = true\n'
+            f'[gate]\nkind = "redis"\nurl = "{redis["url"]}"\n'
+            f'[store]\nkind = "{store}"\nurl = "{database["url"]}"\n'
+            f'[runtime]\nlease = "{LEASE_S:g}s"\n')
+
+    def start_node(self) -> Node:
+        self.nodes.append(Node(self.program, self.config))
+        return self.nodes[-1]
+
+    def load(self, node: Node, *words: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [str(self.program), "load", "--server", node.url, "--output", "json", *words],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def report(self, node: Node, *words: str) -> dict:
+        return json.loads(self.load(node, *words).communicate()[0])
+
+    def end(self) -> None:
+        for node in self.nodes:
+            node.end()
+        self.engines.end()
+
+
+@contextlib.contextmanager
+def running(program: pathlib.Path, store: str):
+    with tempfile.TemporaryDirectory(prefix="penstock-bench-") as name:
+        root = pathlib.Path(name)
+        os.chmod(root, 0o755)  # servers run under accounts of their own
+        setup = Setup(program, store, root)
+        try:
+            yield setup
+        finally:
+            setup.end()
+
+
+def open_campaign(node: Node, campaign: str, units: int) -> None:
+    status, body = call(node.url, "PUT", f"/v1/campaigns/{campaign}",
+                        json.dumps({"quantity": units}))
+    if status != 201:
+        sys.exit(f"no campaign: {body}")
+
+
+def sale(setup: Setup, runs: int, claims: int) -> list[dict]:
+    """Granted and sold out at 296 connections, and one caller alone."""
+    node = setup.start_node()
+    found = {"granted": [], "sold_out": [], "lone": []}
+    for run in range(runs):
+        for figure, units, users, requests in (("granted", claims, USERS, claims),
+                                               ("sold_out", 1, USERS, claims),
+                                               ("lone", claims, 1, claims // 100)):
+            campaign = f"{figure.replace('_', '-')}-{run}"
+            open_campaign(node, campaign, units)
+            found[figure].append(setup.report(node, "--campaign", campaign, "--users", str(users),
+                                              "--requests", str(requests)))
+    rows = []
+    for figure, reports in found.items():
+        latency = [report["latency_ms"] for report in reports]
+        rows.append({"figure": figure, "runs": runs,
+                     "claims_per_s": round(statistics.median(r["claims_per_s"] for r in reports)),
+                     "p50_ms": statistics.median(each["p50"] for each in latency),
+                     "p99_ms": statistics.median(each["p99"] for each in latency)})
+    return rows
+
+
+def hand_over(setup: Setup, number: signal.Signals) -> float:
+    """Seconds from the owner's signal to the next commit of another node, under load there."""
+    while sum(node.process.poll() is None for node in setup.nodes) < 2:
+        setup.start_node()
+    alive = [node for node in setup.nodes if node.process.poll() is None]
+    wait_until("somebody owns the line", lambda: any(n.partition()["owned"] for n in alive))
+    owner = next(node for node in alive if node.partition()["owned"])
+    other = next(node for node in alive if node is not owner)
+    load = setup.load(other, "--campaign", "hand-over", "--users", "32", "--retry", "--duration",
+                      "60s")
+    try:
+        before = other.partition()["next_offset"]
+        wait_until("claims are decided", lambda: other.partition()["next_offset"] > before + 1000)
+        seen, done = other.partition()["next_offset"], threading.Event()
+        began = time.monotonic()
+        owner.process.send_signal(number)
+
+        def moved() -> bool:
+            at = other.partition()
+            return at["owned"] and at["next_offset"] > seen
+
+        wait_until("another decides", moved)
+        done.set()
+        return time.monotonic() - began
+    finally:
+        load.kill()
+        load.communicate()
+        if number == signal.SIGSTOP:
+            owner.process.send_signal(signal.SIGKILL)
+        owner.process.wait(PATIENCE_S)
+
+
+def hand_overs(setup: Setup, runs: int) -> list[dict]:
+    open_campaign(setup.start_node(), "hand-over", 100_000_000)
+    return [{"figure": figure, "runs": runs, "lease_s": LEASE_S,
+             "seconds": round(statistics.median(hand_over(setup, number) for _ in range(runs)), 3)}
+            for figure, number in (("owner_killed_to_next_commit", signal.SIGKILL),
+                                   ("owner_stopped_to_next_commit", signal.SIGSTOP),
+                                   ("owner_ended_to_next_commit", signal.SIGTERM))]
+
+
+def figures(program: pathlib.Path, runs: int, small: bool) -> list[dict]:
+    rows = []
+    for store in ("postgres", "mariadb"):
+        with running(program, store) as setup:
+            for row in sale(setup, runs, 2_000 if small else 50_000):
+                rows.append({"part": f"sale_{store}", **row})
+    with running(program, "postgres") as setup:
+        rows += [{"part": "hand_over", **row} for row in hand_overs(setup, runs)]
+    return rows
