@@ -56,6 +56,10 @@ public:
 /// Who may enter the line: links a command type to the gate. Threads: any (const).
 class GateLink {
 public:
+    struct Change {
+        ResourceSpec spec;
+        bool created;  ///< nobody holds any of it
+    };
     virtual ~GateLink() = default;
     /// What to ask the gate for this command; none: no gate for it. Borrows from the command.
     virtual std::optional<Ask> ask(const Command& command) const = 0;
@@ -66,7 +70,7 @@ public:
         Session& session, const ResourceSpec& resource,
         const std::function<Result<void>(std::span<const Holding>)>& take) const = 0;
     /// The resource that this command, done, has created or altered.
-    virtual std::optional<ResourceSpec> changed(const Command& command, const Done& done) const = 0;
+    virtual std::optional<Change> changed(const Command& command, const Done& done) const = 0;
 };
 
 /// Everything the runtime knows of a command type.

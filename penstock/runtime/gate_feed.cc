@@ -31,19 +31,26 @@ void GateFeed::decided(std::span<const Item> items) {
             settled.push_back(
                 {ask->id, ask->resource, ask->holder, ask->quantity, done != nullptr});
         } else if (done != nullptr) {
-            if (const auto spec = link->changed(item.command, *done)) {
+            if (const auto change = link->changed(item.command, *done)) {
                 gate_.settle(settled);
                 settled.clear();
-                apply_change(*spec, item.owned->gate.generation);
+                apply_change(*change, item.owned->gate.generation);
             }
         }
     }
     if (!settled.empty()) gate_.settle(settled);
 }
 
-void GateFeed::apply_change(const ResourceSpec& spec, GateGeneration generation) {
-    const auto altered = gate_.alter(spec);  // it was there: closed, or other times
-    // Anything else is for the rebuild that the gate asks for by itself.
+/// What fails here is for the rebuild that the gate asks for by itself.
+void GateFeed::apply_change(const GateLink::Change& change, GateGeneration generation) {
+    const ResourceSpec& spec = change.spec;
+    if (change.created) {
+        // Nothing is there, or what another database left under this name, of an older generation.
+        const auto begun = gate_.begin_rebuild(spec, generation);
+        if (begun) (void)gate_.open(spec.resource, generation);
+        if (begun || begun.error().code != Code::fenced) return;
+    }
+    const auto altered = gate_.alter(spec);  // a rebuild has read it from the store already
     if (altered || altered.error().code != Code::not_found) return;
     if (gate_.begin_rebuild(spec, generation)) (void)gate_.open(spec.resource, generation);
 }

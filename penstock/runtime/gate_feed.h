@@ -18,7 +18,7 @@ public:
 
 private:
     const GateLink* link_of(std::string_view type) const;
-    void apply_change(const ResourceSpec& spec, GateGeneration generation);
+    void apply_change(const GateLink::Change& change, GateGeneration generation);
 
     Gate& gate_;
     const std::vector<Route> routes_;

@@ -1,5 +1,7 @@
 #include "penstock/runtime/gate_rebuild.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 #include <map>
@@ -24,6 +26,18 @@ std::vector<const GateLink*> links_of(std::span<const Route> routes) {
     return {found.begin(), found.end()};
 }
 
+/// What another database made of a resource of this name, at a time that is still to come here.
+Result<void> check_own(Gate& gate, const ResourceId& resource, GateGeneration generation) {
+    const auto counts = gate.counts(resource);
+    if (!counts) return counts.error();
+    if (counts->generation <= generation) return {};
+    return error(Code::unsafe,
+                 fmt::format("the gate's state of {} is of generation {}, later than this "
+                             "database's {}: another database uses the same keys, or the clock "
+                             "went back far; set another gate.prefix",
+                             resource.value(), counts->generation.value(), generation.value()));
+}
+
 using Closed = std::vector<std::pair<const GateLink*, ResourceSpec>>;
 
 /// All resources, closed under `generation` now.
@@ -37,8 +51,11 @@ Result<Closed> close_all(Gate& gate, std::span<const Route> routes, Session& rea
         if (!resources) return std::move(resources).error();
         for (ResourceSpec& spec : *resources) {
             const auto begun = gate.begin_rebuild(spec, generation);
-            // A lane made it just now, under this generation.
-            if (!begun && begun.error().code == Code::fenced) continue;
+            if (!begun && begun.error().code == Code::fenced) {
+                // A lane made it just now, under this generation; or it is not ours.
+                PENSTOCK_TRY(check_own(gate, spec.resource, generation));
+                continue;
+            }
             if (!begun) return begun.error();
             closed.emplace_back(link, std::move(spec));
         }
@@ -126,7 +143,9 @@ Result<GateGeneration> GateRebuild::begin_generation(Session& owner) {
     const auto body = [&]() -> Result<GateGeneration> {
         const auto present = generation(owner);
         if (!present) return present;
-        const GateGeneration next(present->value() + 1);
+        // Never below what an earlier database of these names has left in the gate.
+        const auto now_ms = static_cast<std::uint64_t>(unix_ms(parts_.clock.wall()));
+        const GateGeneration next(std::max(present->value() + 1, now_ms));
         for (const TopicPartition& at : parts_.partitions) {
             const Value values[] = {
                 integer(next.value()),          kNoEnd,

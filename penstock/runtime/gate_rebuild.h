@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "penstock/base/env.h"
 #include "penstock/core/handler.h"
 #include "penstock/log/log.h"
 #include "penstock/store/store.h"
@@ -10,6 +11,7 @@
 namespace penstock {
 
 struct GateRebuildParts {
+    Clock& clock;
     Gate& gate;
     Log& log;
     Store& store;

@@ -212,12 +212,13 @@ Result<void> LineNode::open_keeper() {
         }
     }
     std::sort(partitions.begin(), partitions.end());
-    keeper_ = std::make_unique<Keeper>(KeeperParts{
-        env_, log_, store_, options_, owner_, observer_,
-        GateRebuild({gate_, log_, store_, options_.group, routes(), std::move(partitions)}),
-        std::move(lanes), std::move(goals),
-        [this](std::optional<Error> why) { requester_.refuse_all(std::move(why)); },
-        [this](MonoTime now) { requester_.sweep(now); }});
+    keeper_ = std::make_unique<Keeper>(
+        KeeperParts{env_, log_, store_, options_, owner_, observer_,
+                    GateRebuild({env_.clock, gate_, log_, store_, options_.group, routes(),
+                                 std::move(partitions)}),
+                    std::move(lanes), std::move(goals),
+                    [this](std::optional<Error> why) { requester_.refuse_all(std::move(why)); },
+                    [this](MonoTime now) { requester_.sweep(now); }});
     return keeper_->open();
 }
 

@@ -126,6 +126,11 @@ class Pairings(OnEngines):
             for gate in (LOCAL, self.new_gate()):
                 self.sale_with_a_restart(log=FILE, gate=gate, store=self.store(kind))
 
+    def test_what_an_earlier_database_left_in_the_gate_does_not_count(self):
+        gate = self.new_gate()
+        for _ in range(2):
+            self.sale_with_a_restart(log=FILE, gate=gate, store=self.store())
+
     def test_kafka_with_sqlite_in_one_process(self):
         for gate in (LOCAL, self.new_gate()):
             self.engines.remove_topics()

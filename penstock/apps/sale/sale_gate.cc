@@ -102,12 +102,13 @@ Result<void> SaleGate::holdings(
     }
 }
 
-std::optional<ResourceSpec> SaleGate::changed(const Command& command, const Done& done) const {
+std::optional<GateLink::Change> SaleGate::changed(const Command& command, const Done& done) const {
     if (done.events.empty()) return std::nullopt;  // it was so already
     const Event& event = done.events.front();
     const auto campaign = parse_campaign(event.data);
     if (!campaign) return std::nullopt;
-    return spec_of(command.key, *campaign, event.type == kClosedEvent);
+    const bool closed = event.type == kClosedEvent;
+    return Change{spec_of(command.key, *campaign, closed), !closed};
 }
 
 }  // namespace penstock::sale

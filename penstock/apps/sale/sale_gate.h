@@ -15,7 +15,7 @@ public:
     Result<void> holdings(
         Session& session, const ResourceSpec& resource,
         const std::function<Result<void>(std::span<const Holding>)>& take) const override;
-    std::optional<ResourceSpec> changed(const Command& command, const Done& done) const override;
+    std::optional<Change> changed(const Command& command, const Done& done) const override;
 };
 
 }  // namespace penstock::sale

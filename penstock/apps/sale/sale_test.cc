@@ -365,17 +365,19 @@ TEST(SaleGate, TellsWhatACommandHasChanged) {
     };
     const auto created = changed(0);
     ASSERT_TRUE(created);
-    EXPECT_EQ(created->resource, ResourceId("c"));
-    EXPECT_EQ(created->quantity, 7u);
-    EXPECT_EQ(created->per_holder, 2u);
-    EXPECT_EQ(created->closes_at, campaign.closes_at);
-    EXPECT_FALSE(created->closed);
+    EXPECT_TRUE(created->created);
+    EXPECT_EQ(created->spec.resource, ResourceId("c"));
+    EXPECT_EQ(created->spec.quantity, 7u);
+    EXPECT_EQ(created->spec.per_holder, 2u);
+    EXPECT_EQ(created->spec.closes_at, campaign.closes_at);
+    EXPECT_FALSE(created->spec.closed);
     EXPECT_FALSE(changed(1));
     const auto closed = changed(2);
     ASSERT_TRUE(closed);
-    EXPECT_TRUE(closed->closed);
-    EXPECT_EQ(closed->quantity, 7u);
-    EXPECT_EQ(closed->per_holder, 2u);
+    EXPECT_FALSE(closed->created);
+    EXPECT_TRUE(closed->spec.closed);
+    EXPECT_EQ(closed->spec.quantity, 7u);
+    EXPECT_EQ(closed->spec.per_holder, 2u);
     EXPECT_FALSE(changed(3));
 }
 

@@ -29,10 +29,16 @@ bool some_broker_answers(std::string_view statistics) {
     const json::value* brokers =
         !failed && parsed.is_object() ? parsed.get_object().if_contains("brokers") : nullptr;
     if (brokers == nullptr || !brokers->is_object()) return true;
-    for (const auto& [name, broker] : brokers->get_object()) {
-        if (broker.is_object() && answers(broker.get_object())) return true;
+    bool known = false, bootstrap = false;
+    for (const auto& [name, value] : brokers->get_object()) {
+        if (!value.is_object()) continue;
+        const json::object& broker = value.get_object();
+        const bool member = number(broker, "nodeid") >= 0;
+        if (member && answers(broker)) return true;
+        known = known || member;
+        bootstrap = bootstrap || (!member && answers(broker));
     }
-    return false;
+    return !known && bootstrap;
 }
 
 }  // namespace penstock::logkafka
