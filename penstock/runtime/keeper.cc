@@ -168,7 +168,8 @@ void Keeper::watch_space() {
 
 void Keeper::apply_retention() {
     const MonoTime now = parts_.env.clock.mono();
-    if (now < next_retention_) return;
+    // A log that hangs would make the lease wait.
+    if (now < next_retention_ || parts_.log.down()) return;
     next_retention_ = now + kRetentionEvery;
     for (const auto& [state, end] : parts_.goals) {
         if (!state->held) continue;
@@ -196,11 +197,11 @@ Readiness Keeper::readiness() {
     }
     if (cut_off_) return {false, "the database"};
     if (gate_lost_) return {false, "the gate"};
+    if (const auto down = parts_.log.down()) return {false, "the log: " + down->text};
     // A database that hangs fails no call; the lease runs out all the same.
     if (!parts_.owner.alone && parts_.env.clock.mono() - beat_at_.load() > parts_.options.lease) {
         return {false, "the database"};
     }
-    if (const auto down = parts_.log.down()) return {false, "the log: " + down->text};
     return {true, ""};
 }
 
