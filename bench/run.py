@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs every bench program and prints a table; the JSON lines go to a file.
 
-Usage: run.py --build DIR [--small] [--runs N] [--json FILE] [--only log,gate,store,runtime,http,postgres,mariadb,
-              restart,demo]
+Usage: run.py --build DIR [--small] [--runs N] [--json FILE] [--only NAME,NAME]
+Names: log, gate, store, runtime, http, kafka, redis, postgres, mariadb, engines, restart, demo.
 """
 
 import argparse
@@ -15,13 +15,14 @@ import subprocess
 import sys
 import tempfile
 
+import engines_sale
 import restart
 
 
 def commands(build: pathlib.Path, source: pathlib.Path, scratch: str) -> dict[str, list[str]]:
     bench = build / "bench"
     # Built only where the engines' libraries are.
-    engines = {name: [str(bench / f"{name}_bench")] for name in ("redis", "postgres", "mariadb")
+    engines = {name: [str(bench / f"{name}_bench")] for name in ("kafka", "redis", "postgres", "mariadb")
                if (bench / f"{name}_bench").exists()}
     return {
         "log": [str(bench / "log_bench"), "--dir", scratch],
@@ -96,6 +97,10 @@ def main() -> int:
         for name, command in commands(build, pathlib.Path(__file__).parent.parent, scratch).items():
             if not wanted or name in wanted:
                 rows += run_program(name, command + extra)
+        if "engines" in wanted or (not wanted and (build / "bench" / "kafka_bench").exists()):
+            print("== engines", file=sys.stderr, flush=True)
+            rows += engines_sale.figures(build / "penstock", 1 if given.small else given.runs,
+                                         given.small)
         if not wanted or "restart" in wanted:
             rows += run_restart(build, scratch, 1 if given.small else given.runs, given.small)
     if not wanted or "demo" in wanted:
