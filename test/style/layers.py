@@ -174,6 +174,7 @@ def self_test(root: pathlib.Path) -> list[str]:
         "gate/planted2.h": "#include <sqlite3.h>\n",
         "runtime/planted3.h": "auto now = std::chrono::steady_clock::now();\n",
         "runtime/planted/CMakeLists.txt": "penstock_library(p LINKS penstock_gate_local)\n",
+        "runtime/planted4.h": "constexpr auto kStore = \"postgres\";\n",
         "../test/planted.cc": "std::this_thread::sleep_for(1s);\n",
         "../bench/planted.h": "class TimeUtil {\n",
     }
