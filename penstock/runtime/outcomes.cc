@@ -7,7 +7,7 @@ namespace penstock {
 namespace {
 
 constexpr std::string_view kFind =
-    "SELECT body_hash, outcome, reason, reply, record_offset, decided_at "
+    "SELECT id, body_hash, outcome, reason, reply, record_offset, decided_at "
     "FROM penstock_processed WHERE id = :id AND part = 0";
 constexpr std::int64_t kDone = 1;
 constexpr std::int64_t kRefused = 2;
@@ -24,22 +24,19 @@ Hash128 hash_of(Bytes bytes) {
     return hash;
 }
 
-Result<std::optional<Recorded>> find_with(Session& session, StatementId find, const Uuid& id) {
-    const Value values[] = {bytes_of(id)};
-    const auto rows = run_one(session, find, values);
-    if (!rows) return rows.error();
-    const Table& table = rows->table;
-    if (table.rows() == 0) return std::optional<Recorded>{};
+/// Of a row of kFind.
+Recorded recorded_in(const Table& table, std::size_t row) {
     Recorded recorded;
-    recorded.body = hash_of(table.blob(0, 0));
-    if (table.integer(0, 1) == kDone) {
-        recorded.outcome = Done{std::string(table.text(0, 3)), {}};
+    recorded.body = hash_of(table.blob(row, 1));
+    if (table.integer(row, 2) == kDone) {
+        recorded.outcome = Done{std::string(table.text(row, 4)), {}};
     } else {
-        recorded.outcome = Refused{std::string(table.text(0, 2)), std::string(table.text(0, 3))};
+        recorded.outcome =
+            Refused{std::string(table.text(row, 3)), std::string(table.text(row, 4))};
     }
-    recorded.offset = Offset(static_cast<std::uint64_t>(table.integer(0, 4)));
-    recorded.decided_at = log_time(table.integer(0, 5));
-    return std::optional<Recorded>(std::move(recorded));
+    recorded.offset = Offset(static_cast<std::uint64_t>(table.integer(row, 5)));
+    recorded.decided_at = log_time(table.integer(row, 6));
+    return recorded;
 }
 
 constexpr auto kNewestFor = std::chrono::hours(24);
@@ -123,7 +120,11 @@ Result<void> Outcomes::seen(Session& session, std::span<const Uuid> ids, LogTime
 }
 
 Result<std::optional<Recorded>> Outcomes::find(Session& session, const Uuid& id) {
-    return find_with(session, find_, id);
+    const Value values[] = {bytes_of(id)};
+    const auto rows = run_one(session, find_, values);
+    if (!rows) return rows.error();
+    if (rows->table.rows() == 0) return std::optional<Recorded>{};
+    return std::optional(recorded_in(rows->table, 0));
 }
 
 Result<void> Outcomes::record(Session& session, std::span<const OutcomeRow> rows) {
@@ -186,10 +187,25 @@ Result<std::size_t> Outcomes::prune(Session& session, Uuid& cursor, LogTime befo
     return forgotten;
 }
 
-Result<std::optional<Recorded>> find_outcome(Session& reader, const Uuid& id) {
+Result<std::vector<std::optional<Recorded>>> find_outcomes(Session& reader,
+                                                           std::span<const Uuid> ids) {
+    std::vector<std::optional<Recorded>> found(ids.size());
+    if (ids.empty()) return found;
     const auto find = reader.prepare(kFind);
     if (!find) return find.error();
-    return find_with(reader, *find, id);
+    std::vector<Value> values;
+    values.reserve(ids.size());
+    for (const Uuid& id : ids) values.emplace_back(bytes_of(id));
+    const auto rows = reader.run_many(*find, values);
+    if (!rows) return rows.error();
+    std::size_t at = 0;
+    for (std::size_t row = 0; row < rows->table.rows(); ++row) {
+        const Hash128 id = hash_of(rows->table.blob(row, 0));
+        while (at < ids.size() && ids[at] < id) ++at;
+        PENSTOCK_CHECK(at < ids.size() && ids[at] == id);
+        found[at] = recorded_in(rows->table, row);
+    }
+    return found;
 }
 
 }  // namespace penstock

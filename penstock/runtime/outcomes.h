@@ -66,7 +66,9 @@ private:
     std::vector<Value> values_;
 };
 
-/// For readers: the statement is prepared in the session's cache.
-Result<std::optional<Recorded>> find_outcome(Session& reader, const Uuid& id);
+/// For readers: what is recorded of each id, in one question; the statement is prepared in the
+/// session's cache. `ids` sorted, each once.
+Result<std::vector<std::optional<Recorded>>> find_outcomes(Session& reader,
+                                                           std::span<const Uuid> ids);
 
 }  // namespace penstock

@@ -35,15 +35,22 @@ void LineRequester::sweep(MonoTime now) {
         }
     }
     if (!silent.empty()) {
+        std::sort(silent.begin(), silent.end(),
+                  [](const Silent& a, const Silent& b) { return a.id < b.id; });
         (void)reader_.run([this, silent = std::move(silent)](Session& session) {
+            std::vector<Uuid> ids;
+            for (const Silent& one : silent) ids.push_back(one.id);
+            auto recorded = find_outcomes(session, ids);
+            if (!recorded) return;  // asked again at the next sweep
             std::vector<Told> found;
-            for (const Silent& one : silent) {
-                auto recorded = find_outcome(session, one.id);
-                if (!recorded || !recorded->has_value()) continue;
+            for (std::size_t i = 0; i < silent.size(); ++i) {
+                const Silent& one = silent[i];
+                auto& known = (*recorded)[i];
+                if (!known) continue;
                 Step step = Step::run;
-                if ((*recorded)->offset != one.offset) step = Step::duplicate;
-                if ((*recorded)->body != one.body) step = Step::id_reused;
-                found.push_back({one.id, one.body, step, std::move((*recorded)->outcome)});
+                if (known->offset != one.offset) step = Step::duplicate;
+                if (known->body != one.body) step = Step::id_reused;
+                found.push_back({one.id, one.body, step, std::move(known->outcome)});
             }
             told(found);
         });
@@ -56,16 +63,16 @@ void LineRequester::look_up(const Uuid& id, std::uint64_t tag, ReplySink& sink) 
     const Waiter waiter{&sink, tag, false};
     const Error no_record = error(Code::not_found, "no command with this id is on record");
     if (options_.alone) return answer_from_store(id, std::nullopt, {waiter}, no_record, out);
-    const bool queued = reader_.run([this, id, waiter](Session& session) {
-        auto found = find_outcome(session, id);
-        if (found && !found->has_value()) return ask_later(id, waiter);
-        Outbox told;
-        if (found) {
-            told.add(waiter, Settlement{(*found)->outcome, false});
-        } else {
-            told.add(waiter, found.error());
-        }
-    });
+    const bool queued =
+        reader_.find(id, [this, id, waiter](const Result<std::optional<Recorded>>& found) {
+            if (found && !found->has_value()) return ask_later(id, waiter);
+            Outbox told;
+            if (found) {
+                told.add(waiter, Settlement{(*found)->outcome, false});
+            } else {
+                told.add(waiter, found.error());
+            }
+        });
     if (!queued) out.add(waiter, too_many_questions());
 }
 
@@ -112,9 +119,9 @@ void LineRequester::sweep_questions(MonoTime now) {
 void LineRequester::answer_from_store(Uuid id, std::optional<Hash128> body,
                                       std::vector<Waiter> waiters, Answered otherwise,
                                       Outbox& refused) {
-    auto job = [id, body, waiters, otherwise = std::move(otherwise)](Session& session) {
+    auto tell = [body, waiters,
+                 otherwise = std::move(otherwise)](const Result<std::optional<Recorded>>& found) {
         Outbox out;
-        auto found = find_outcome(session, id);
         if (!found) {
             Error failed = found.error();
             failed.effect = Effect::none;
@@ -127,7 +134,7 @@ void LineRequester::answer_from_store(Uuid id, std::optional<Hash128> body,
             out.add_all(waiters, Settlement{(*found)->outcome, false});
         }
     };
-    if (reader_.run(job)) return;
+    if (reader_.find(id, tell)) return;
     refused.add_all(waiters, too_many_questions());
 }
 

@@ -1,5 +1,7 @@
 #include "penstock/runtime/reader.h"
 
+#include <algorithm>
+
 #include "penstock/runtime/failed_session.h"
 
 namespace penstock {
@@ -20,7 +22,11 @@ Result<void> Reader::start() {
 }
 
 bool Reader::run(std::function<void(Session&)> job) {
-    return jobs_.push(std::move(job));
+    return jobs_.push(Job{std::move(job), {}, {}});
+}
+
+bool Reader::find(const Uuid& id, Found found) {
+    return jobs_.push(Job{{}, id, std::move(found)});
 }
 
 void Reader::stop() {
@@ -31,7 +37,7 @@ void Reader::stop() {
 }
 
 void Reader::body() {
-    std::vector<std::function<void(Session&)>> jobs;
+    std::vector<Job> jobs;
     for (;;) {
         const bool last = stopping_;
         jobs_.drain(jobs);
@@ -45,11 +51,31 @@ void Reader::body() {
             begun = session_->begin();
         }
         if (begun) {
-            for (const auto& job : jobs) job(*session_);
+            answer(jobs, *session_);
             session_->rollback();
         } else {
             FailedSession failed(begun.error());
-            for (const auto& job : jobs) job(failed);
+            answer(jobs, failed);
+        }
+    }
+}
+
+void Reader::answer(std::vector<Job>& jobs, Session& session) {
+    std::vector<Uuid> ids;
+    for (const Job& job : jobs) {
+        if (job.found) ids.push_back(job.id);
+    }
+    std::sort(ids.begin(), ids.end());
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+    const auto all = find_outcomes(session, ids);
+    for (Job& job : jobs) {
+        if (job.run) {
+            job.run(session);
+        } else if (!all) {
+            job.found(all.error());
+        } else {
+            const auto at = std::lower_bound(ids.begin(), ids.end(), job.id) - ids.begin();
+            job.found((*all)[static_cast<std::size_t>(at)]);
         }
     }
 }
