@@ -34,7 +34,7 @@ std::optional<std::string> failpoint(std::string_view name) {
 
 void stop_at_failpoint(std::string_view name) {
     const auto file = failpoint(name);
-    if (file && ::unlink(file->c_str()) == 0) ::kill(::getpid(), SIGSTOP);
+    if (file && ::unlink(file->c_str()) == 0) ::raise(SIGSTOP);
 }
 
 }  // namespace penstock

@@ -173,6 +173,9 @@ Lane::Ran Lane::after_failure(const BatchFailure& failure, std::span<Item> items
 Lane::Ran Lane::commit(std::span<Item> items) {
     const auto committed = session_->commit();
     if (committed) {
+#if PENSTOCK_FAILPOINTS
+        stop_at_failpoint("lane.after_commit");
+#endif
         publish(items);
         return Ran::committed;
     }

@@ -63,7 +63,8 @@ public:
         : tables_(tables),
           replay_(replay),
           answers_(report.check("callers were told what is recorded")),
-          silent_(report.check("claims that the gate refused wrote no record")) {}
+          silent_(report.check("claims that the gate refused wrote no record")),
+          sold_out_(report.check("callers were told sold out only where all is granted")) {}
 
     Result<void> take(std::istream& history) {
         std::string text;
@@ -82,7 +83,7 @@ public:
         }
         PENSTOCK_TRY(compare(batch));
         finish();
-        return {};
+        return check_sold_out();
     }
 
 private:
@@ -138,6 +139,7 @@ private:
 
     void compare_refused(const Line& line, const OutcomeRow* row) {
         const std::string code = text_of(line.body, "code");
+        if (code == "sold_out") told_sold_out_.insert(line.key);
         if (row != nullptr && row->outcome == 2) {
             if (row->reason != code) {
                 fault(answers_, fmt::format("id {} was refused with {}, recorded is {}",
@@ -169,10 +171,26 @@ private:
         silent_.figure = fmt::format("{} refusals without a record", by_gate_);
     }
 
+    /// It is said for good: grants are final.
+    Result<void> check_sold_out() {
+        for (const std::string& campaign : told_sold_out_) {
+            const auto stock = tables_.stock_of(campaign);
+            if (!stock) return stock.error();
+            if (*stock && (*stock)->granted == (*stock)->quantity) continue;
+            fault(sold_out_,
+                  fmt::format("campaign {}: {} of {} are granted", shown(campaign),
+                              *stock ? (*stock)->granted : 0, *stock ? (*stock)->quantity : 0));
+        }
+        sold_out_.figure = fmt::format("{} campaigns", told_sold_out_.size());
+        return {};
+    }
+
     Tables& tables_;
     const Replay& replay_;
     Check& answers_;
     Check& silent_;
+    Check& sold_out_;
+    std::set<std::string> told_sold_out_;
     std::map<Uuid, Told> told_;
     std::set<Uuid> granted_;
     std::uint64_t lines_ = 0, done_ = 0, by_gate_ = 0;

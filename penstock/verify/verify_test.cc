@@ -286,15 +286,16 @@ protected:
 };
 
 /// A line of the callers' history.
-std::string line(const std::string& id, int status, const std::string& body) {
+std::string line(const std::string& id, int status, const std::string& body,
+                 const std::string& campaign = "limited") {
     std::string quoted;
     for (const char c : body) {
         if (c == '"' || c == '\\') quoted += '\\';
         quoted += c;
     }
-    return R"({"id":")" + id +
-           R"(","type":"sale.claim","key":"limited","user_id":"u","quantity":1,)" + R"("status":)" +
-           std::to_string(status) + R"(,"body":")" + quoted + "\"}\n";
+    return R"({"id":")" + id + R"(","type":"sale.claim","key":")" + campaign +
+           R"(","user_id":"u","quantity":1,"status":)" + std::to_string(status) + R"(,"body":")" +
+           quoted + "\"}\n";
 }
 
 TEST_F(VerifyTest, AllThatHoldsIsOk) {
@@ -607,6 +608,9 @@ TEST_F(VerifyTest, ComparesTheCallersSide) {
     expect("not json\n", told);
     expect(line("l-4", 409, R"({"code":"sold_out"})"), silent);
     expect(line("f-type", 409, R"({"code":"sold_out"})"), told);
+    const std::string early = "callers were told sold out only where all is granted";
+    expect(line("never", 409, R"({"code":"sold_out"})", "free"), early);
+    expect(line("never", 409, R"({"code":"sold_out"})", "unheard-of"), early);
 }
 
 }  // namespace

@@ -121,6 +121,26 @@ class Pairings(OnEngines):
             self.assertEqual(verified.returncode, 0, verified.stdout + verified.stderr)
         return file
 
+    def test_kafkas_offsets_are_telemetry_only(self):
+        """T19: whatever a tool makes of them, the line goes on where the database says."""
+        self.engines.remove_topics()
+        file = self.config(log=self.kafka(), gate=self.new_gate(), runtime={"lease": "1s"})
+        sold = {}
+        for turn, reset in enumerate(("--to-earliest", "--to-latest", "")):
+            server = self.serve(file)
+            if turn == 0:
+                server.call("PUT", "/v1/campaigns/c", json.dumps({"quantity": 20}))
+            sold |= self.sell(server, "c", 10, first=10 * turn)
+            self.assertEqual(server.end(), 0)
+            if reset:
+                self.engines.group("--group", "penstock", "--topic", "sale", "--reset-offsets",
+                                   reset, "--execute")
+        server = self.serve(file)
+        self.check_sold(server, sold, units=20)
+        self.assertEqual(server.end(), 0)
+        verified = run("verify", "--config", file)
+        self.assertEqual(verified.returncode, 0, verified.stdout)
+
     def test_a_file_log_with_each_database(self):
         for kind in DATABASES:
             for gate in (LOCAL, self.new_gate()):

@@ -112,8 +112,15 @@ class RealEngines:
     # Kafka.
     def topic(self, *words: str) -> str:
         """What kafka-topics says."""
-        java = next(one for name, one in self.engines.running.items() if "kafka" in name).java
-        return said(java("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", self.kafka[0],
+        return self.kafka_tool("TopicCommand", *words)
+
+    def group(self, *words: str) -> str:
+        """What kafka-consumer-groups says."""
+        return self.kafka_tool("consumer.group.ConsumerGroupCommand", *words)
+
+    def kafka_tool(self, name: str, *words: str) -> str:
+        java = next(one for engine, one in self.engines.running.items() if "kafka" in engine).java
+        return said(java(f"org.apache.kafka.tools.{name}", "--bootstrap-server", self.kafka[0],
                          *words))
 
     def remove_topics(self, *names: str) -> None:
