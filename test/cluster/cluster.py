@@ -179,6 +179,7 @@ class Cluster(unittest.TestCase):
         self.assertEqual(len(told), units)
         self.assertEqual(sorted(body["position"] for body in told.values()),
                          list(range(1, units + 1)))
+        eventually("all are ready", lambda: all(node.ready() for node in self.alive()))
         for claim in list(told)[:20]:
             self.assertEqual(call(self.alive()[0].url, "GET", f"/v1/claims/{claim}"),
                              (200, told[claim]))

@@ -35,7 +35,7 @@ public:
     /// no answer.
     bool learn(const TopicId& topic);
     void stop(MonoTime by);
-    /// As of the last second.
+    /// As of the last two seconds.
     bool reaches_a_broker() const { return reaches_; }
 #if PENSTOCK_FAILPOINTS
     void test_fatal_error();  ///< librdkafka's own way to one
@@ -112,7 +112,8 @@ private:
     bool stopping_ GUARDED_BY(mutex_) = false;
     std::atomic<bool> end_ = false;
     std::atomic<bool> reaches_ = true;
-    std::uint32_t short_lives_ = 0;  ///< in a row; the listening thread's
+    std::uint32_t silent_looks_ = 0;  ///< in a row; the listening thread's
+    std::uint32_t short_lives_ = 0;   ///< in a row; the listening thread's
     std::unique_ptr<Task> listener_;
 };
 

@@ -46,7 +46,10 @@ void Producer::hear(Life& life, MonoTime until) {
     if (!event) return;
     if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_DR) return reports(life, *event);
     if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_STATS) {
-        reaches_ = some_broker_answers(rd_kafka_event_stats(event.get()));
+        // Of a line that was idle, a request just sent looks unanswered: twice in a row it is.
+        const bool answers = some_broker_answers(rd_kafka_event_stats(event.get()));
+        silent_looks_ = answers ? 0 : silent_looks_ + 1;
+        reaches_ = silent_looks_ < 2;
         return;
     }
     if (rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_ERROR) return;
