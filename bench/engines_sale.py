@@ -2,6 +2,7 @@
 
 Everything runs on this machine's cores: the engines, one or two nodes, the load."""
 
+import concurrent.futures
 import contextlib
 import http.client
 import json
@@ -48,8 +49,14 @@ class Node:
         self.url = json.loads(self.process.stdout.readline())["url"]
         wait_until("the node is ready", lambda: call(self.url, "GET", "/readyz")[0] == 200)
 
+    def partitions(self) -> list[dict]:
+        return call(self.url, "GET", "/v1/runtime")[1]["partitions"]
+
     def partition(self) -> dict:
-        return call(self.url, "GET", "/v1/runtime")[1]["partitions"][0]
+        return self.partitions()[0]
+
+    def owned(self) -> set[int]:
+        return {each["partition"] for each in self.partitions() if each["owned"]}
 
     def end(self) -> None:
         if self.process.poll() is None:
@@ -61,7 +68,8 @@ class Node:
 class Setup:
     """Engines and nodes that live as long as the block."""
 
-    def __init__(self, program: pathlib.Path, store: str, root: pathlib.Path) -> None:
+    def __init__(self, program: pathlib.Path, store: str, root: pathlib.Path,
+                 partitions: int) -> None:
         self.program, self.nodes = program, []
         self.engines = engines.Engines(root)
         kafka, redis, database = (self.engines.start(name, name, {})
@@ -69,6 +77,7 @@ class Setup:
         self.config = str(root / "penstock.toml")
         pathlib.Path(self.config).write_text(
             f'[log]\nkind = "kafka"\nbrokers = "{kafka["url"]}"\naccept_data_loss = true\n'
+            f'partitions = {partitions}\n'
             f'[gate]\nkind = "redis"\nurl = "{redis["url"]}"\n'
             f'[store]\nkind = "{store}"\nurl = "{database["url"]}"\n'
             f'[runtime]\nlease = "{LEASE_S:g}s"\n')
@@ -92,11 +101,11 @@ class Setup:
 
 
 @contextlib.contextmanager
-def running(program: pathlib.Path, store: str):
+def running(program: pathlib.Path, store: str, partitions=1):
     with tempfile.TemporaryDirectory(prefix="penstock-bench-") as name:
         root = pathlib.Path(name)
         os.chmod(root, 0o755)  # servers run under accounts of their own
-        setup = Setup(program, store, root)
+        setup = Setup(program, store, root, partitions)
         try:
             yield setup
         finally:
@@ -172,6 +181,54 @@ def hand_overs(setup: Setup, runs: int) -> list[dict]:
                                    ("owner_ended_to_next_commit", signal.SIGTERM))]
 
 
+def longest_gaps(node: Node, until) -> dict[int, float]:
+    """For each partition that the node owns: the longest time without a commit, as seen by asking
+    it again and again until `until` holds."""
+    moved, gaps = {}, {}
+    while not until():
+        for each in node.partitions():
+            number, now = each["partition"], time.monotonic()
+            last, at = moved.get(number, (each["next_offset"], now))
+            if each["next_offset"] != last or number not in moved:
+                gaps[number] = max(gaps.get(number, 0.0), now - at)
+                moved[number] = (each["next_offset"], now)
+    return gaps
+
+
+def gaps_of_those_that_stay(setup: Setup, runs: int) -> list[dict]:
+    """A node that owns four partitions of a line under load, while another joins and leaves."""
+    node = setup.start_node()
+    campaigns = [f"gap-{i}" for i in range(16)]  # with some in each partition
+    loads = []
+    for campaign in campaigns:
+        open_campaign(node, campaign, 100_000_000)
+        loads.append(setup.load(node, "--campaign", campaign, "--users", "2", "--retry",
+                                "--duration", "600s"))
+    worst = []
+    try:
+        wait_until("claims are decided", lambda: len(node.owned()) == 4 and all(
+            each["next_offset"] > 10 for each in node.partitions()))
+        for _ in range(runs):
+            quiet_until = time.monotonic() + 2
+            before = longest_gaps(node, lambda: time.monotonic() > quiet_until)
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                starting = pool.submit(setup.start_node)
+                gaps = longest_gaps(node, lambda: starting.done() and len(node.owned()) == 2)
+                other = starting.result()
+            stayed = node.owned()
+            worst.append((max(before.values()), max(gaps[number] for number in stayed)))
+            other.end()
+            wait_until("it owns all again", lambda: len(node.owned()) == 4)
+    finally:
+        for load in loads:
+            load.kill()
+            load.communicate()
+    return [{"figure": "longest_gap_of_partitions_that_stay", "runs": runs,
+             "ms_before": round(1000 * statistics.median(pair[0] for pair in worst), 1),
+             "ms_while_another_joins": round(1000 * statistics.median(pair[1] for pair in worst),
+                                             1)}]
+
+
 def figures(program: pathlib.Path, runs: int, small: bool) -> list[dict]:
     rows = []
     for store in ("postgres", "mariadb"):
@@ -180,4 +237,6 @@ def figures(program: pathlib.Path, runs: int, small: bool) -> list[dict]:
                 rows.append({"part": f"sale_{store}", **row})
     with running(program, "postgres") as setup:
         rows += [{"part": "hand_over", **row} for row in hand_overs(setup, runs)]
+    with running(program, "postgres", partitions=4) as setup:
+        rows += [{"part": "hand_over", **row} for row in gaps_of_those_that_stay(setup, runs)]
     return rows

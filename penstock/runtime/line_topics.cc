@@ -11,6 +11,8 @@ namespace penstock {
 namespace {
 
 constexpr std::string_view kUnmarked = "unmarked";
+constexpr std::chrono::seconds kSpreads{3};
+constexpr std::chrono::milliseconds kLookAgain{50};
 
 Error other_count(std::string_view topic, std::size_t has, std::uint32_t wanted) {
     return error(Code::unsafe,
@@ -18,6 +20,19 @@ Error other_count(std::string_view topic, std::size_t has, std::uint32_t wanted)
                              "log.partitions = {}; the number of a line that is in use does not "
                              "change",
                              topic, has, wanted, has));
+}
+
+/// A topic that another process has just made may not be known everywhere yet.
+Result<TopicInfo> describe_soon(Env& env, Log& log, const TopicId& topic) {
+    const auto pause = env.executor.make_wake();
+    const MonoTime until = env.clock.mono() + kSpreads;
+    for (;;) {
+        auto described = log.describe(topic);
+        if (described) return std::move(described->front());
+        const MonoTime now = env.clock.mono();
+        if (described.error().code != Code::not_found || now >= until) return described.error();
+        pause->wait_until(now + kLookAgain);
+    }
 }
 
 Error not_ours(std::string_view topic, const FirstRecord& first, const Layout& layout) {
@@ -37,13 +52,13 @@ Error not_ours(std::string_view topic, const FirstRecord& first, const Layout& l
 
 }  // namespace
 
-Result<TopicInfo> describe_or_create(Log& log, const TopicSpec& spec) {
+Result<TopicInfo> describe_or_create(Env& env, Log& log, const TopicSpec& spec) {
     auto described = log.describe(spec.topic);
     if (!described && described.error().code == Code::not_found) {
         const auto created = log.create(spec);
         // Another process may have been quicker.
         if (!created && created.error().code != Code::exists) return created.error();
-        described = log.describe(spec.topic);
+        return describe_soon(env, log, spec.topic);
     }
     if (!described) return std::move(described).error();
     return std::move(described->front());
@@ -87,9 +102,9 @@ Result<LineTopic> LineTopics::prepare_topic(Layouts& layouts, const TopicId& top
         return other_count(topic.value(), layout->partitions, wanted->partitions);
     }
     if (options_.mark_topics) PENSTOCK_TRY(check_mark(layouts, topic, *layout));
-    auto described = log_.describe(topic);
+    auto described = describe_soon(env_, log_, topic);
     if (!described) return std::move(described).error();
-    TopicInfo& info = described->front();
+    TopicInfo& info = *described;
     if (info.partitions.size() < layout->partitions) {
         return diverged({topic, PartitionId(static_cast<std::uint32_t>(info.partitions.size()))},
                         "the log has no such partition any more");
@@ -109,14 +124,14 @@ Result<Layout> LineTopics::settle_layout(Layouts& layouts, const TopicId& topic)
     auto known = layouts.find(topic);
     if (!known) return std::move(known).error();
     if (*known) {
-        const auto there = log_.describe(topic);
+        const auto there = describe_soon(env_, log_, topic);
         if (there) return **known;
         if (there.error().code != Code::not_found) return there.error();
         return diverged({topic, PartitionId(0)}, "the log has no such topic");
     }
     const TopicSpec* wanted = wanted_of(topic);
     const auto info = describe_or_create(
-        log_, wanted != nullptr ? *wanted : TopicSpec{topic, 1, std::nullopt, std::nullopt});
+        env_, log_, wanted != nullptr ? *wanted : TopicSpec{topic, 1, std::nullopt, std::nullopt});
     if (!info) return info.error();
     if (auto fine = check_new_line(*info, wanted); !fine) {
         // Another process of this store may have begun the line, and commands came since.

@@ -52,6 +52,6 @@ private:
 };
 
 /// The topic as it is, or made as `spec` says.
-Result<TopicInfo> describe_or_create(Log& log, const TopicSpec& spec);
+Result<TopicInfo> describe_or_create(Env& env, Log& log, const TopicSpec& spec);
 
 }  // namespace penstock

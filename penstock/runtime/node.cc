@@ -230,7 +230,8 @@ Offset LineNode::end_at_start(const TopicPartition& at) const {
 /// A partition of the reply topic, leased like the others under a group of its own.
 Result<void> LineNode::listen_for_replies() {
     const TopicId topic(options_.group + "-replies");
-    auto info = describe_or_create(log_, {topic, kReplyPartitions, kReplyRetention, std::nullopt});
+    auto info =
+        describe_or_create(env_, log_, {topic, kReplyPartitions, kReplyRetention, std::nullopt});
     if (!info) return std::move(info).error();
     auto session = store_.open(Role::owner, SessionLimits{});
     if (!session) return std::move(session).error();

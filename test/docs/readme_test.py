@@ -37,12 +37,16 @@ def exchanged(block: str, root: pathlib.Path, program: str, directory: str) -> s
 def run_block(script: str, directory: str) -> None:
     """What stays behind in the background must not hold the test, as it would a pipe."""
     with open(f"{directory}/output", "w+") as output:
-        done = subprocess.run(["bash", "-emxc", script + "\nwait\n"], cwd=directory, stdout=output,
-                              stderr=output, timeout=300, stdin=subprocess.DEVNULL)
+        try:
+            ended = subprocess.run(["bash", "-emxc", script + "\nwait\n"], cwd=directory,
+                                   stdout=output, stderr=output, timeout=240,
+                                   stdin=subprocess.DEVNULL).returncode
+        except subprocess.TimeoutExpired:
+            ended = "no end in 240 s"
         output.seek(0)
-        print(output.read())
-    if done.returncode != 0:
-        sys.exit(f"the block ended with {done.returncode}")
+        print(output.read(), flush=True)
+    if ended != 0:
+        sys.exit(f"the block ended with {ended}")
 
 
 def main() -> int:
