@@ -33,6 +33,11 @@ Result<SchemaVersions> read_versions(Connection& connection) {
     int result;
     while ((result = sqlite3_step(statement->get())) == SQLITE_ROW) {
         const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement->get(), 0));
+        if (text == nullptr) {
+            return error(Code::damaged,
+                         "the database is damaged: penstock_schema has a row without "
+                         "a name; restore the database from a backup");
+        }
         versions[text] = static_cast<std::uint32_t>(sqlite3_column_int64(statement->get(), 1));
     }
     if (result != SQLITE_DONE) return error_of(connection.get(), result, "cannot read the schema");
