@@ -44,15 +44,18 @@ void GateFeed::decided(std::span<const Item> items) {
 /// What fails here is for the rebuild that the gate asks for by itself.
 void GateFeed::apply_change(const GateLink::Change& change, GateGeneration generation) {
     const ResourceSpec& spec = change.spec;
+    const auto make = [&] {
+        auto begun = gate_.begin_rebuild(spec, generation);
+        if (begun) (void)gate_.open(spec.resource, generation);
+        return begun;
+    };
     if (change.created) {
         // Nothing is there, or what another database left under this name, of an older generation.
-        const auto begun = gate_.begin_rebuild(spec, generation);
-        if (begun) (void)gate_.open(spec.resource, generation);
-        if (begun || begun.error().code != Code::fenced) return;
+        const auto made = make();
+        if (made || made.error().code != Code::fenced) return;
     }
     const auto altered = gate_.alter(spec);  // a rebuild has read it from the store already
-    if (altered || altered.error().code != Code::not_found) return;
-    if (gate_.begin_rebuild(spec, generation)) (void)gate_.open(spec.resource, generation);
+    if (!altered && altered.error().code == Code::not_found) (void)make();
 }
 
 }  // namespace penstock

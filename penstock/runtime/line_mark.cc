@@ -36,7 +36,7 @@ public:
                 const MutexLock lock(mutex_);
                 if (result_) return *result_;
             }
-            wake_->wait_until(MonoTime::max());
+            wake_->wait_until(kNever);
         }
     }
 

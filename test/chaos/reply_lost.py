@@ -12,17 +12,14 @@ import sys
 import threading
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
+for folder in ("integration", "kit"):
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / folder))
 import program  # noqa: E402
+from processes import is_stopped  # noqa: E402
 from program import eventually, run  # noqa: E402
 
 ROUNDS = 0
 CALLERS = 16  # at the same time, under the same id
-
-
-def is_stopped(server: program.Server) -> bool:
-    stat = pathlib.Path(f"/proc/{server.process.pid}/stat").read_text()
-    return stat.rsplit(")", 1)[1].split()[0] == "T"
 
 
 class ReplyLost(program.ProgramCase):
@@ -56,7 +53,7 @@ class ReplyLost(program.ProgramCase):
                        for _ in range(CALLERS)]
             for caller in callers:
                 caller.start()
-            eventually("the claim is committed", lambda: is_stopped(server))
+            eventually("the claim is committed", lambda: is_stopped(server.process.pid))
             server.end(signal.SIGKILL)
             for caller in callers:
                 caller.join()

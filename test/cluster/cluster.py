@@ -12,7 +12,8 @@ import tempfile
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "engines"))
+for folder in ("engines", "kit"):
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / folder))
 import engines  # noqa: E402
 from crowd import PATIENCE_S, Crowd, call  # noqa: E402
 

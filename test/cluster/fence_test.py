@@ -8,14 +8,10 @@ import signal
 import cluster
 from cluster import eventually
 from crowd import Crowd
+from processes import is_stopped
 
 REFUSED = "has another owner now"
 STEP = 200
-
-
-def is_stopped(node: cluster.Node) -> bool:
-    stat = pathlib.Path(f"/proc/{node.process.pid}/stat").read_text()
-    return stat.rsplit(")", 1)[1].split()[0] == "T"
 
 
 class Fence(cluster.Cluster):
@@ -34,7 +30,7 @@ class Fence(cluster.Cluster):
     def stop_and_resume_the_owner(self, crowd: Crowd) -> cluster.Node:
         owner = self.owner()
         self.stop_file(self.nodes.index(owner)).touch()
-        eventually("the owner stopped with a batch in hand", lambda: is_stopped(owner))
+        eventually("the owner stopped with a batch in hand", lambda: is_stopped(owner.process.pid))
         other = next(node for node in self.nodes if node is not owner)
         eventually("another owns the line", lambda: other.owns() == 1)
         before = crowd.granted()

@@ -6,16 +6,12 @@ blocks that start engines, without it the others."""
 
 import pathlib
 import re
-import socket
 import subprocess
 import sys
 import tempfile
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "engines"))
+from engines import free_port  # noqa: E402
 
 
 def exchanged(block: str, root: pathlib.Path, program: str, directory: str) -> str:

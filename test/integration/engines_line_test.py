@@ -96,10 +96,7 @@ class Topics(OnEngines):
         self.engines.sql("postgres", f"DROP DATABASE {database}", "postgres")
         file = self.config(store=self.store(database=backup))
         server = self.serve(file)
-        self.check_sold(server, sold, units=9)
-        self.assertEqual(server.end(), 0)
-        verified = run("verify", "--config", file)
-        self.assertEqual(verified.returncode, 0, verified.stdout)
+        self.ends_exact(server, file, sold, units=9)
 
 
 class Pairings(OnEngines):
@@ -136,10 +133,7 @@ class Pairings(OnEngines):
                 self.engines.group("--group", "penstock", "--topic", "sale", "--reset-offsets",
                                    reset, "--execute")
         server = self.serve(file)
-        self.check_sold(server, sold, units=20)
-        self.assertEqual(server.end(), 0)
-        verified = run("verify", "--config", file)
-        self.assertEqual(verified.returncode, 0, verified.stdout)
+        self.ends_exact(server, file, sold, units=20)
 
     def test_a_file_log_with_each_database(self):
         for kind in DATABASES:

@@ -98,3 +98,10 @@ class OnEngines(program.ProgramCase):
                          list(range(1, units + 1)))
         for claim, body in granted.items():
             self.assertEqual(server.call("GET", f"/v1/claims/{claim}"), (200, body))
+
+    def ends_exact(self, server: Server, file: str, sold: dict, units: int) -> None:
+        """As check_sold(), and what the server leaves behind stands up to `verify`."""
+        self.check_sold(server, sold, units)
+        self.assertEqual(server.end(), 0)
+        verified = run("verify", "--config", file)
+        self.assertEqual(verified.returncode, 0, verified.stdout)
