@@ -1,19 +1,39 @@
 #include "penstock/base/uuid.h"
 
+#include <array>
+
 namespace penstock {
 namespace {
 
+constexpr std::size_t kTextBytes = 36;
+// Where the two digits of each byte stand in a text.
+constexpr std::array<std::uint8_t, 16> kPlaces = {0,  2,  4,  6,  9,  11, 14, 16,
+                                                  19, 21, 24, 26, 28, 30, 32, 34};
+constexpr std::array<std::uint8_t, 4> kDashes = {8, 13, 18, 23};
 constexpr char kHex[] = "0123456789abcdef";
+constexpr std::uint8_t kNoDigit = 0xff;
 
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
+/// The value of each character as a hexadecimal digit.
+constexpr std::array<std::uint8_t, 256> kDigits = [] {
+    std::array<std::uint8_t, 256> digits{};
+    digits.fill(kNoDigit);
+    for (std::uint8_t i = 0; i < 10; ++i) digits['0' + i] = i;
+    for (std::uint8_t i = 0; i < 6; ++i) {
+        digits['a' + i] = digits['A' + i] = static_cast<std::uint8_t>(10 + i);
+    }
+    return digits;
+}();
+
+std::uint8_t digit(char c) {
+    return kDigits[static_cast<unsigned char>(c)];
 }
 
-bool is_dash_place(std::size_t i) {
-    return i == 8 || i == 13 || i == 18 || i == 23;
+/// All but the dashes.
+void write_text(const Uuid& uuid, char* text) {
+    for (std::size_t i = 0; i < kPlaces.size(); ++i) {
+        text[kPlaces[i]] = kHex[uuid.bytes[i] >> 4];
+        text[kPlaces[i] + 1u] = kHex[uuid.bytes[i] & 15];
+    }
 }
 
 void set_version(Uuid& uuid, std::uint8_t version) {
@@ -24,32 +44,33 @@ void set_version(Uuid& uuid, std::uint8_t version) {
 }  // namespace
 
 std::optional<Uuid> parse_uuid(std::string_view text) {
-    if (text.size() != 36) return std::nullopt;
-    Uuid uuid;
-    std::size_t nibble = 0;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (is_dash_place(i)) {
-            if (text[i] != '-') return std::nullopt;
-            continue;
-        }
-        const int value = hex_value(text[i]);
-        if (value < 0) return std::nullopt;
-        auto& byte = uuid.bytes[nibble / 2];
-        byte = static_cast<std::uint8_t>((byte << 4) | value);
-        ++nibble;
+    if (text.size() != kTextBytes) return std::nullopt;
+    for (const std::uint8_t dash : kDashes) {
+        if (text[dash] != '-') return std::nullopt;
     }
+    Uuid uuid;
+    std::uint8_t all = 0;  // digits are below 16
+    for (std::size_t i = 0; i < kPlaces.size(); ++i) {
+        const std::uint8_t high = digit(text[kPlaces[i]]);
+        const std::uint8_t low = digit(text[kPlaces[i] + 1u]);
+        all |= high | low;
+        uuid.bytes[i] = static_cast<std::uint8_t>((high << 4) | low);
+    }
+    if (all > 0x0f) return std::nullopt;
     return uuid;
 }
 
 std::string format_uuid(const Uuid& uuid) {
-    std::string text;
-    text.reserve(36);
-    for (const std::uint8_t byte : uuid.bytes) {
-        if (is_dash_place(text.size())) text += '-';
-        text += kHex[byte >> 4];
-        text += kHex[byte & 15];
-    }
+    std::string text(kTextBytes, '-');
+    write_text(uuid, text.data());
     return text;
+}
+
+bool is_text_of(const Uuid& uuid, std::string_view text) {
+    std::array<char, kTextBytes> own;
+    own.fill('-');
+    write_text(uuid, own.data());
+    return text == std::string_view(own.data(), own.size());
 }
 
 Uuid make_uuid_v7(LogTime now, Random& random) {

@@ -16,6 +16,8 @@ using Uuid = Hash128;
 /// `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`, either case; nothing else.
 std::optional<Uuid> parse_uuid(std::string_view text);
 std::string format_uuid(const Uuid& uuid);
+/// Is this what format_uuid() writes?
+bool is_text_of(const Uuid& uuid, std::string_view text);
 
 /// Version 7: 48 bits of Unix milliseconds, then chance.
 Uuid make_uuid_v7(LogTime now, Random& random);

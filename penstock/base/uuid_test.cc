@@ -12,6 +12,10 @@ TEST(Uuid, ReadsWhatItWrites) {
     const auto uuid = parse_uuid(text);
     ASSERT_TRUE(uuid.has_value());
     EXPECT_EQ(format_uuid(*uuid), text);
+    EXPECT_TRUE(is_text_of(*uuid, text));
+    EXPECT_FALSE(is_text_of(*uuid, "017F22E2-79B0-7CC3-98C4-DC0C0C07398F"));
+    EXPECT_FALSE(is_text_of(*uuid, ""));
+    EXPECT_EQ(parse_uuid("017F22E2-79B0-7CC3-98C4-DC0C0C07398F"), uuid);
     EXPECT_EQ(unix_ms(*uuid_v7_time(*uuid)), 0x017f22e279b0);
 }
 
@@ -20,6 +24,8 @@ TEST(Uuid, RefusesWhatIsNotOne) {
     EXPECT_FALSE(parse_uuid("017f22e279b07cc398c4dc0c0c07398f"));
     EXPECT_FALSE(parse_uuid("017f22e2-79b0-7cc3-98c4-dc0c0c07398g"));
     EXPECT_FALSE(parse_uuid("017f22e2-79b0-7cc3-98c4-dc0c0c07398f0"));
+    EXPECT_FALSE(parse_uuid("017f22e2079b0-7cc3-98c4-dc0c0c07398f"));
+    EXPECT_FALSE(parse_uuid("017f22e2-79b0-7cc3-98c4--c0c0c07398f"));
 }
 
 TEST(Uuid, VersionSevenCarriesItsTime) {

@@ -184,6 +184,40 @@ TEST_P(StoreContract, RunManyTakesRowsInOrderAndSumsMatched) {
     ASSERT_TRUE(owner->commit());
 }
 
+TEST_P(StoreContract, RunManyPutsEachRowsOwnValues) {
+    const auto owner = session();
+    const StatementId insert =
+        prepared(*owner, "INSERT INTO items (t, id, n) VALUES (:t, :id, :id)");
+    for (const std::int64_t count : {1, 15, 16, 17, 33}) {
+        std::vector<std::string> texts;
+        for (std::int64_t id = 1; id <= count; ++id) texts.push_back(std::to_string(id));
+        std::vector<Value> rows;
+        for (std::int64_t id = 1; id <= count; ++id) {
+            rows.insert(rows.end(),
+                        {std::string_view(texts[static_cast<std::size_t>(id - 1)]), id});
+        }
+        ASSERT_TRUE(owner->begin());
+        const auto inserted = owner->run_many(insert, rows);
+        ASSERT_TRUE(inserted) << inserted.error().text;
+        EXPECT_EQ(inserted->matched, static_cast<std::uint64_t>(count));
+        const Table table = run(*owner, "SELECT t, n FROM items ORDER BY id").table;
+        ASSERT_EQ(table.rows(), texts.size());
+        for (std::size_t row = 0; row < texts.size(); ++row) {
+            EXPECT_EQ(table.text(row, 0), texts[row]);
+            EXPECT_EQ(table.integer(row, 1), static_cast<std::int64_t>(row) + 1);
+        }
+        owner->rollback();
+    }
+}
+
+TEST_P(StoreContract, AnInsertWithoutParametersIsOneRow) {
+    const auto owner = session();
+    ASSERT_TRUE(owner->begin());
+    EXPECT_EQ(run(*owner, "INSERT INTO items (id, n) VALUES (1, 2)").matched, 1u);
+    EXPECT_EQ(run(*owner, "SELECT n FROM items").table.rows(), 1u);
+    owner->rollback();
+}
+
 TEST_P(StoreContract, RunManyInsertsOrDoesNothingRowByRow) {
     const auto owner = session();
     put(*owner, 2, 7);

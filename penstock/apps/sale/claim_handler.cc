@@ -11,10 +11,13 @@
 namespace penstock::sale {
 namespace {
 
+constexpr std::size_t kDoneReplyBytes = 96;  // of a UUID and numbers of usual size
 constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
 
 std::string done_reply(const Command& command, std::uint64_t position) {
-    std::string reply = R"({"claim_id":)";
+    std::string reply;
+    reply.reserve(kDoneReplyBytes);
+    reply += R"({"claim_id":)";
     append_quoted(reply, command.id_text);
     fmt::format_to(std::back_inserter(reply), R"(,"position":{},"offset":{}}})", position,
                    command.offset.value());
@@ -22,7 +25,7 @@ std::string done_reply(const Command& command, std::uint64_t position) {
 }
 
 Value text_of_id(const Command& command) {
-    if (command.id_text == format_uuid(command.id)) return std::monostate{};
+    if (is_text_of(command.id, command.id_text)) return std::monostate{};
     return command.id_text;
 }
 

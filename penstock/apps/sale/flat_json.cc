@@ -83,6 +83,35 @@ struct Gather {
     bool on_comment(Text, Ec&) { return true; }
 };
 
+/// A character that may not stand in a JSON text as it is.
+void append_escaped(std::string& out, char c) {
+    switch (c) {
+        case '"':
+            out += "\\\"";
+            break;
+        case '\\':
+            out += "\\\\";
+            break;
+        case '\b':
+            out += "\\b";
+            break;
+        case '\f':
+            out += "\\f";
+            break;
+        case '\n':
+            out += "\\n";
+            break;
+        case '\r':
+            out += "\\r";
+            break;
+        case '\t':
+            out += "\\t";
+            break;
+        default:
+            fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
+    }
+}
+
 }  // namespace
 
 Result<std::vector<Member>> parse_flat_object(std::string_view text) {
@@ -106,37 +135,16 @@ Result<std::vector<Member>> parse_flat_object(std::string_view text) {
 }
 
 void append_quoted(std::string& out, std::string_view text) {
+    const auto is_special = [](char c) {
+        return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20;
+    };
     out += '"';
-    for (const char c : text) {
-        switch (c) {
-            case '"':
-                out += "\\\"";
-                break;
-            case '\\':
-                out += "\\\\";
-                break;
-            case '\b':
-                out += "\\b";
-                break;
-            case '\f':
-                out += "\\f";
-                break;
-            case '\n':
-                out += "\\n";
-                break;
-            case '\r':
-                out += "\\r";
-                break;
-            case '\t':
-                out += "\\t";
-                break;
-            default:
-                if (static_cast<unsigned char>(c) < 0x20) {
-                    fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
-                } else {
-                    out += c;
-                }
-        }
+    for (;;) {
+        const auto special = std::find_if(text.begin(), text.end(), is_special);
+        out.append(text.begin(), special);
+        if (special == text.end()) break;
+        append_escaped(out, *special);
+        text.remove_prefix(static_cast<std::size_t>(special - text.begin()) + 1);
     }
     out += '"';
 }

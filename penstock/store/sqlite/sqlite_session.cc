@@ -2,11 +2,16 @@
 
 #include <fmt/format.h>
 
+#include "penstock/store/statement_text.h"
+
 namespace penstock::sqlite {
 namespace {
 
 // A restart of the WAL takes a few milliseconds; a writer waits no longer for one that hangs.
 constexpr int kMostPauses = 400;
+
+constexpr std::size_t kWideRows = 16;
+constexpr std::size_t kMostParameters = 32'766;  // SQLITE_LIMIT_VARIABLE_NUMBER as it is built
 
 /// Resets a statement whatever happened, so that it holds neither locks nor borrowed values.
 class Reset {
@@ -186,7 +191,31 @@ Result<SqliteSession::Prepared> SqliteSession::compile(std::string_view sql) {
     if (prepared.writes && role_ == Role::reader) {
         return error(Code::invalid, fmt::format("refused: a reader's session reads only: {}", sql));
     }
+    if (sqlite3_column_count(compiled) == 0) compile_wide(prepared);
     return prepared;
+}
+
+/// Many rows in one statement cost a fifth less each than one by one.
+void SqliteSession::compile_wide(Prepared& prepared) {
+    const auto text = StatementText::parse(prepared.sql, SqlSyntax{});
+    const auto width = static_cast<std::size_t>(prepared.width);
+    if (!text || width == 0 || text->names().size() != width) return;
+    const auto insert = text->one_row_insert();
+    if (!insert || width * kWideRows > kMostParameters) return;
+    // It would not surely see the rows before its own.
+    if (text->has_word(insert->row, "SELECT")) return;
+    std::string sql = fmt::format("{} VALUES ", text->text(insert->head));
+    for (std::size_t row = 0; row < kWideRows; ++row) {
+        const auto place = [&](std::size_t at) {
+            return fmt::format("?{}", row * width + text->places()[at] + 1);
+        };
+        sql += fmt::format("{}({})", row == 0 ? "" : ", ", text->rewritten(insert->row, place));
+    }
+    sql += text->text(insert->tail);
+    sqlite3_stmt* compiled = nullptr;
+    sqlite3_prepare_v3(connection_.get(), sql.c_str(), static_cast<int>(sql.size() + 1),
+                       SQLITE_PREPARE_PERSISTENT, &compiled, nullptr);
+    prepared.wide.reset(compiled);
 }
 
 /// Nothing but blanks, comments and semicolons may follow the first statement.
@@ -262,25 +291,18 @@ Result<void> SqliteSession::begin() {
     return snapshot;
 }
 
-Result<void> SqliteSession::bind(const Prepared& prepared, std::span<const Value> values) {
-    for (int i = 0; i < prepared.width; ++i) {
-        const int result =
-            bind_one(prepared.statement.get(), i + 1, values[static_cast<std::size_t>(i)]);
+Result<void> SqliteSession::run_once(const Prepared& prepared, const Statement& statement,
+                                     std::span<const Value> values, Rows& into) {
+    const Reset reset(statement);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const int result = bind_one(statement.get(), static_cast<int>(i + 1), values[i]);
         if (result != SQLITE_OK) return failed(result, prepared.sql);
     }
-    return {};
-}
-
-Result<void> SqliteSession::run_row(const Prepared& prepared, std::span<const Value> values,
-                                    Rows& into) {
-    sqlite3_stmt* const statement = prepared.statement.get();
-    const Reset reset(prepared.statement);
-    PENSTOCK_TRY(bind(prepared, values));
     for (;;) {
-        const int result = sqlite3_step(statement);
+        const int result = sqlite3_step(statement.get());
         if (result == SQLITE_DONE) break;
         if (result != SQLITE_ROW) return failed(result, prepared.sql);
-        add_row(statement, into.table);
+        add_row(statement.get(), into.table);
     }
     if (prepared.writes) {
         into.matched += static_cast<std::uint64_t>(sqlite3_changes64(connection_.get()));
@@ -312,9 +334,13 @@ Result<Rows> SqliteSession::run_many(StatementId id, std::span<const Value> rows
     if (sqlite3_column_count(prepared.statement.get()) != 0) {
         name_columns(prepared.statement.get(), result.table);
     }
-    const std::size_t count = width == 0 ? 1 : rows.size() / width;
-    for (std::size_t row = 0; row < count; ++row) {
-        PENSTOCK_TRY(run_row(prepared, rows.subspan(row * width, width), result));
+    const std::size_t wide = prepared.wide ? width * kWideRows : rows.size() + 1;
+    for (; rows.size() >= wide; rows = rows.subspan(wide)) {
+        PENSTOCK_TRY(run_once(prepared, prepared.wide, rows.first(wide), result));
+    }
+    if (width == 0) PENSTOCK_TRY(run_once(prepared, prepared.statement, {}, result));
+    for (; !rows.empty(); rows = rows.subspan(width)) {
+        PENSTOCK_TRY(run_once(prepared, prepared.statement, rows.first(width), result));
     }
     if (!prepared.writes) result.matched = result.table.rows();
     return result;
@@ -374,7 +400,10 @@ Result<void> SqliteSession::reconnect() {
          {&begin_, &snapshot_, &commit_, &rollback_, &savepoint_sql_, &rollback_to_, &release_}) {
         own->reset();
     }
-    for (Prepared& prepared : prepared_) prepared.statement.reset();
+    for (Prepared& prepared : prepared_) {
+        prepared.statement.reset();
+        prepared.wide.reset();
+    }
     const auto again = [this]() -> Result<void> {
         PENSTOCK_TRY(open());
         for (Prepared& prepared : prepared_) {

@@ -30,7 +30,8 @@ private:
     struct Prepared {
         std::string sql;
         Statement statement;
-        int width = 0;
+        Statement wide;  ///< an INSERT for kWideRows rows at once; null: there is no such form
+        int width = 0;   ///< values of one row
         bool writes = false;
     };
 
@@ -39,14 +40,16 @@ private:
     static int after_commit(void* self, sqlite3*, const char*, int wal_pages);
 
     Result<Prepared> compile(std::string_view sql);
+    void compile_wide(Prepared& prepared);
     Result<void> check_tail(const char* tail, const char* end);
     Result<void> prepare_own();
     void let_checkpoint_pass();
     Error failed(int result, std::string_view what);
     Error not_in_transaction() const;
     Result<void> step_own(const Statement& statement, std::string_view what);
-    Result<void> run_row(const Prepared& prepared, std::span<const Value> values, Rows& into);
-    Result<void> bind(const Prepared& prepared, std::span<const Value> values);
+    /// Binds the values, one place each, and runs it.
+    Result<void> run_once(const Prepared& prepared, const Statement& statement,
+                          std::span<const Value> values, Rows& into);
 
     const Role role_;
     Checkpointer* const checkpointer_;  // null: read-only store

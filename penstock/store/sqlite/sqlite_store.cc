@@ -17,6 +17,9 @@ SqliteStore::SqliteStore(SqliteOptions options, Env& env)
 SqliteStore::~SqliteStore() = default;
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(SqliteOptions options, Env& env) {
+    // Nobody reads SQLite's count of its memory, for which all threads share one lock. Refused, and
+    // no harm, once the library is in use.
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     if (sqlite3_threadsafe() == 0) {
         return error(Code::unsafe,
                      "the SQLite library was built with SQLITE_THREADSAFE=0: install another");
