@@ -70,14 +70,30 @@ constexpr std::string_view kGrant =
     "granted_at) VALUES (:campaign, :user_id, :position, 1, :id, NULL, :record_offset, "
     ":granted_at)";
 
+struct Claim {
+    Uuid id;
+    std::string user;
+};
+
+/// What callers bring along: made before the clock runs.
+std::vector<Claim> make_claims(Env& env, std::size_t caller, std::size_t count) {
+    std::vector<Claim> claims(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        claims[i] = {make_uuid_v7(env.clock.wall(), env.random),
+                     fmt::format("user-{}-{:08}", caller, i)};
+    }
+    return claims;
+}
+
 /// One owner of one partition and one campaign.
 class Lane {
 public:
-    Lane(Store& store, std::int64_t part, Env& env)
+    Lane(Store& store, std::size_t part, Env& env, std::size_t claims)
         : session_(require(store.open(Role::owner, {}))),
           env_(env),
-          part_(part),
-          campaign_(fmt::format("c{}", part)) {
+          part_(static_cast<std::int64_t>(part)),
+          campaign_(fmt::format("c{}", part)),
+          claims_(make_claims(env, part, claims)) {
         const auto prepare = [&](std::string sql) { return require(session_->prepare(sql)); };
         fence_ = prepare(
             "UPDATE bench_owner SET seq = seq + 1, next_offset = :next WHERE part = :part AND "
@@ -97,18 +113,19 @@ public:
             ":reason, :reply, :topic, :partition_no, :record_offset, :decided_at)");
     }
 
-    void run(std::size_t claims) {
-        for (std::size_t done = 0; done < claims; done += kPerTransaction) {
-            transaction(std::min(kPerTransaction, claims - done));
+    void run() {
+        while (granted_ < claims_.size()) {
+            transaction(std::span(claims_).subspan(
+                granted_, std::min(kPerTransaction, claims_.size() - granted_)));
         }
     }
 
 private:
-    void transaction(std::size_t count) {
-        fill(count);
+    void transaction(std::span<Claim> claims) {
+        fill(claims);
         const std::string_view campaign = campaign_;
         const auto before = static_cast<std::int64_t>(granted_);
-        const auto after = static_cast<std::int64_t>(granted_ + count);
+        const auto after = static_cast<std::int64_t>(granted_ + claims.size());
         require(session_->begin());
         const Value fence[] = {after, part_, seq_++};
         if (require(run_one(*session_, fence_, fence)).matched != 1) std::abort();
@@ -120,31 +137,29 @@ private:
         require(session_->run_many(grant_, grants_));
         require(session_->run_many(record_, records_));
         require(session_->commit());
-        granted_ += count;
+        granted_ += claims.size();
     }
 
-    void fill(std::size_t count) {
-        const LogTime now = env_.clock.wall();
-        ids_.resize(count);
-        for (Uuid& id : ids_) id = make_uuid_v7(now, env_.random);
-        std::sort(ids_.begin(), ids_.end());
-        replies_.resize(count);
-        users_.resize(count);
+    void fill(std::span<Claim> claims) {
+        const std::int64_t now = unix_ms(env_.clock.wall());
+        std::sort(claims.begin(), claims.end(),
+                  [](const Claim& a, const Claim& b) { return a.id < b.id; });
+        replies_.resize(claims.size());
         look_ups_.clear();
         grants_.clear();
         records_.clear();
-        for (std::size_t i = 0; i < count; ++i) {
+        for (std::size_t i = 0; i < claims.size(); ++i) {
             const auto number = static_cast<std::int64_t>(granted_ + i + 1);
             replies_[i] = fmt::format(R"({{"claim_id":"{}","position":{},"offset":{}}})",
-                                      format_uuid(ids_[i]), number, number);
-            users_[i] = fmt::format("user-{:08}", number);
-            const Bytes id = std::as_bytes(std::span(ids_[i].bytes));
+                                      format_uuid(claims[i].id), number, number);
+            const Bytes id = std::as_bytes(std::span(claims[i].id.bytes));
             look_ups_.emplace_back(id);
-            grants_.insert(grants_.end(), {std::string_view(campaign_), std::string_view(users_[i]),
-                                           number, id, number, unix_ms(now)});
+            grants_.insert(grants_.end(),
+                           {std::string_view(campaign_), std::string_view(claims[i].user), number,
+                            id, number, now});
             records_.insert(records_.end(),
                             {id, id, std::int64_t{1}, std::monostate{}, as_bytes(replies_[i]),
-                             std::string_view("sale"), part_, number, unix_ms(now)});
+                             std::string_view("sale"), part_, number, now});
         }
     }
 
@@ -155,13 +170,13 @@ private:
     StatementId fence_, seen_, read_, take_, grant_, record_;
     std::size_t granted_ = 0;
     std::int64_t seq_ = 0;
-    std::vector<Uuid> ids_;
-    std::vector<std::string> replies_, users_;
+    std::vector<Claim> claims_;
+    std::vector<std::string> replies_;
     std::vector<Value> look_ups_, grants_, records_;
 };
 
 /// What a program does that locks the stock's row for each claim.
-void claim_with_locks(Store& store, Env& env, std::size_t connection, std::size_t claims) {
+void claim_with_locks(Store& store, Env& env, std::span<const Claim> claims) {
     const auto session = require(store.open(Role::owner, {}));
     const auto read = require(session->prepare(
         fmt::format("SELECT quantity, granted FROM bench_stock WHERE campaign = 'c0'{}",
@@ -170,19 +185,16 @@ void claim_with_locks(Store& store, Env& env, std::size_t connection, std::size_
         session->prepare("UPDATE bench_stock SET granted = granted + 1, version = version + 1 "
                          "WHERE campaign = 'c0'"));
     const auto grant = require(session->prepare(kGrant));
-    for (std::size_t i = 0; i < claims; ++i) {
-        const LogTime now = env.clock.wall();
-        const Uuid id = make_uuid_v7(now, env.random);
-        const std::string user = fmt::format("user-{}-{:08}", connection, i);
+    for (const Claim& claim : claims) {
         require(session->begin());
         const auto position = require(run_one(*session, read, {})).table.integer(0, 1) + 1;
         require(run_one(*session, take, {}));
         const Value row[] = {std::string_view("c0"),
-                             std::string_view(user),
+                             std::string_view(claim.user),
                              position,
-                             std::as_bytes(std::span(id.bytes)),
+                             std::as_bytes(std::span(claim.id.bytes)),
                              position,
-                             unix_ms(now)};
+                             unix_ms(env.clock.wall())};
         require(run_one(*session, grant, row));
         require(session->commit());
     }
@@ -205,12 +217,12 @@ double lanes_rate(const FreshStore& fresh, std::size_t lanes, std::size_t claims
     const auto store = prepared(fresh);
     std::vector<std::unique_ptr<Lane>> all;
     for (std::size_t i = 0; i < lanes; ++i) {
-        all.push_back(std::make_unique<Lane>(*store, static_cast<std::int64_t>(i), env));
+        all.push_back(std::make_unique<Lane>(*store, i, env, claims));
     }
     const double seconds = seconds_of(env, [&] {
         std::vector<std::unique_ptr<Task>> tasks;
         for (const auto& lane : all) {
-            tasks.push_back(env.executor.spawn("lane", [&] { lane->run(claims); }));
+            tasks.push_back(env.executor.spawn("lane", [&] { lane->run(); }));
         }
     });
     return static_cast<double>(lanes * claims) / seconds;
@@ -219,11 +231,15 @@ double lanes_rate(const FreshStore& fresh, std::size_t lanes, std::size_t claims
 double locked_rate(const FreshStore& fresh, std::size_t claims) {
     Env& env = system_env();
     const auto store = prepared(fresh);
+    std::vector<std::vector<Claim>> callers;
+    for (std::size_t i = 0; i < kConnections; ++i) {
+        callers.push_back(make_claims(env, i, claims / kConnections));
+    }
     const double seconds = seconds_of(env, [&] {
         std::vector<std::unique_ptr<Task>> tasks;
-        for (std::size_t i = 0; i < kConnections; ++i) {
-            tasks.push_back(env.executor.spawn(
-                "claims", [&, i] { claim_with_locks(*store, env, i, claims / kConnections); }));
+        for (const auto& own : callers) {
+            tasks.push_back(
+                env.executor.spawn("claims", [&] { claim_with_locks(*store, env, own); }));
         }
     });
     return static_cast<double>(claims) / seconds;
