@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
 #include <random>
 
 #include "test/integration/redis_subject.h"
@@ -297,40 +296,6 @@ TEST_F(RedisFault, BehindAnEndlessScriptOfSomebodyElseItIsNotReadyAndLosesNothin
         return counts && counts->granted == 1;
     }));
     EXPECT_LE(gate->counts().reserved, 1u);
-}
-
-TEST_F(RedisFault, PlacesOfOneWhoDiedAreFoundByTheirAge) {
-    RedisSubject gate(options());
-    gate->make(10'000, 2);
-    const std::string fifteen(15, 'x');
-    std::vector<Claim> old;
-    for (std::uint64_t id = 0; id < 3000; ++id) {
-        old.push_back({.id = id, .holder = id == 7 ? fifteen : "h" + std::to_string(id)});
-    }
-    const LogTime before = contract::kNow - std::chrono::seconds(60);
-    for (const Answer& answer : gate->ask(old, before)) EXPECT_EQ(*answer.admission, admitted);
-    EXPECT_EQ(gate->admission({.id = 9000, .holder = "young"}), admitted);
-    gate->settle({.id = 1, .holder = "h1"}, true);
-    gate->settle({.id = 2, .holder = "h2"}, false);
-    std::map<Uuid, std::string> found;
-    auto& redis = dynamic_cast<RedisGate&>(gate->gate());
-    ASSERT_TRUE(redis.reserved_before(kSale, contract::kNow, [&](std::span<const Holding> some) {
-        for (const Holding& one : some) {
-            EXPECT_EQ(one.quantity, 1u);
-            EXPECT_FALSE(one.granted);
-            found[one.id] = one.holder;
-        }
-        return Result<void>();
-    }));
-    EXPECT_EQ(found.size(), 2998u);
-    EXPECT_EQ(found[contract::id_of(7)], fifteen);
-    for (const auto& [id, holder] : found) {
-        const Settled back{id, kSale.value(), holder, 1, false};
-        gate->gate().settle({&back, 1});
-    }
-    EXPECT_EQ(gate->counts().reserved, 1u);
-    EXPECT_EQ(gate->counts().granted, 1u);
-    EXPECT_EQ(gate->admission({.id = 9001, .holder = fifteen, .quantity = 2}), admitted);
 }
 
 TEST_F(RedisFault, FlushedScriptsAreLoadedAgain) {

@@ -86,12 +86,6 @@ void ClaimArguments::encode(const Batch& batch) {
     }
 }
 
-std::string_view holder_of_field(std::string_view field) {
-    const bool as_long = field.starts_with('g');
-    return field.size() < 1 + std::size_t{as_long} ? std::string_view()
-                                                   : field.substr(1, field.size() - 1 - as_long);
-}
-
 std::int64_t lua_ms(LogTime time) {
     constexpr std::int64_t kMost = 99'999'999'999'999;
     return std::clamp(unix_ms(time), -kMost, kMost);

@@ -71,9 +71,6 @@ public:
     std::string fields, kinds, quantities, base, later;
 };
 
-/// The holder whose field this is.
-std::string_view holder_of_field(std::string_view field);
-
 /// Generations as the scripts compare them: 20 digits.
 std::string digits(GateGeneration generation);
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "penstock/gate/redis/gate_state.h"
 #include "penstock/gate/redis/redis_loop.h"
@@ -183,30 +182,6 @@ Result<void> RedisGate::drop(const ResourceId& resource) {
     auto dropped = done(control(resource, {"drop", std::string(kTombstoneMs)}), resource.value());
     if (!dropped && dropped.error().code == Code::not_found) return {};
     return dropped;
-}
-
-Result<void> RedisGate::reserved_before(
-    const ResourceId& resource, LogTime time,
-    const std::function<Result<void>(std::span<const Holding>)>& take) {
-    const std::string bound = std::to_string(lua_ms(time));
-    std::string cursor = "0";
-    do {
-        auto reply = control(resource, {"reserved", cursor, bound});
-        PENSTOCK_TRY(done(reply, resource.value()));
-        const std::vector<std::string>& words = *reply;
-        if (words.size() < 3) return error(Code::io, "Redis gave a reply that no script gives");
-        cursor = words[2];
-        std::vector<Holding> holdings;
-        for (std::size_t i = 3; i + 2 < words.size(); i += 3) {
-            Holding holding{{}, holder_of_field(words[i + 2]), 0, false};
-            if (words[i].size() != sizeof holding.id.bytes) continue;
-            std::memcpy(holding.id.bytes.data(), words[i].data(), sizeof holding.id.bytes);
-            holding.quantity = static_cast<std::uint32_t>(parse_number(words[i + 1]).value_or(0));
-            holdings.push_back(holding);
-        }
-        if (!holdings.empty()) PENSTOCK_TRY(take(holdings));
-    } while (cursor != "0");
-    return {};
 }
 
 }  // namespace penstock

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -85,13 +84,6 @@ public:
     /// `open` is false, too, if the state is lost.
     Result<GateCounts> counts(const ResourceId& resource) override;
     Result<void> drop(const ResourceId& resource) override;
-
-    /// Reservations admitted before `time` that nobody settled, in any number of calls; one may
-    /// come twice, and one that is settled meanwhile may come. Whoever admitted them may have died
-    /// before their records: to be given back if neither log nor store has the id and no append of
-    /// it can be under way any more.
-    Result<void> reserved_before(const ResourceId& resource, LogTime time,
-                                 const std::function<Result<void>(std::span<const Holding>)>& take);
 
 private:
     explicit RedisGate(std::unique_ptr<RedisLoop> loop);

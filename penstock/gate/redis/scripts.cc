@@ -103,7 +103,7 @@ if kinds then
       granted = granted + units
       take(i, units, '+' .. units)
     elseif byte(value) ~= 43 then
-      local units = string.match(value, '^%d+')
+      local units = tonumber(value)
       granted = granted + units
       reserved = reserved - units
       put(field[1 + i], '+' .. units)
@@ -118,7 +118,7 @@ if kinds then
     if value and byte(value) == 43 then return end
     if closing then back[field[1 + i]] = true end
     if not value then return end
-    local units = tonumber(string.match(value, '^%d+'))
+    local units = tonumber(value)
     reserved = reserved - units
     changed = true
     remove(field[1 + i], false)
@@ -134,7 +134,6 @@ if kinds then
 end
 
 local refused = false
-local plain = not quantities and not later and '1 ' .. ARGV[8] .. ' '
 for i = 1, n do
   local name = field[1 + i]
   local value = now[name]
@@ -162,7 +161,7 @@ for i = 1, n do
     else
       reserved = reserved + units
       free = free - units
-      value = (plain or units .. ' ' .. time .. ' ') .. holder
+      value = quantities and '' .. units or '1'
       now[name] = value
       set[m + 1], set[m + 2] = name, value
       m = m + 2
@@ -184,7 +183,7 @@ for i = 1, n do
     elseif not value and not closing[i] and not back[name] then
       local units = quantities and quantities[i] or 1
       reserved = reserved + units
-      take(i, units, units .. ' 0 ' .. field[n + 1 + i])
+      take(i, units, '' .. units)
     end
     free = quantity - granted - reserved
   end
@@ -257,21 +256,6 @@ if verb == 'counts' then
   return {'ok', state(), why}
 end
 if why then return {'lost', why} end
-if verb == 'reserved' then
-  local part = call('HSCAN', KEYS[1], ARGV[5], 'COUNT', '1000')
-  local reply, bound = {'ok', state(), part[1]}, tonumber(ARGV[6])
-  for i = 1, #part[2], 2 do
-    if #part[2][i] == 16 then
-      local units, time, holder = string.match(part[2][i + 1], '^(%d+) (%-?%d+) (.*)$')
-      if units and time ~= '0' and tonumber(time) < bound then
-        reply[#reply + 1] = part[2][i]
-        reply[#reply + 1] = units
-        reply[#reply + 1] = holder
-      end
-    end
-  end
-  return reply
-end
 if verb == 'open' then
   if gen ~= ARGV[5] then return {'fenced', gen} end
   phase = 2

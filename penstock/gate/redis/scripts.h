@@ -12,9 +12,7 @@
 ///                      opens_at and closes_at (Unix ms, or beyond every time), units granted,
 ///                      units reserved, fields without this one, writes since the rebuild, attempts
 ///                      refused by reason
-///   16 bytes           a command id → "+units" granted, or "units ms": reserved, and the log time
-///   of
-///                      its admission (0: loaded)
+///   16 bytes           a command id → "+units" granted, "units" reserved
 ///   "h" and a holder   its units, if there is a limit; where that were 16 bytes: "g", holder, "."
 /// <prefix>{<name>}:back has the ids given back during the rebuild.
 /// Every script reads and checks all that it needs before its first write, makes no protected call,
@@ -42,9 +40,9 @@ std::string claims_script(GateCheck without = GateCheck::none);
 
 /// KEYS and the first three ARGV the same, then a verb and its arguments:
 /// begin GENERATION QUANTITY LIMIT OPENS CLOSES CLOSED | open GENERATION |
-/// alter QUANTITY LIMIT OPENS CLOSES CLOSED | counts | drop TOMBSTONE_MS | reserved CURSOR MS.
-/// Replies as above, {"ok", state, why it is lost}, {"ok", state, next cursor, id,
-/// units, field of the holder, ...}, or {"differs"}: alter with another quantity or limit.
+/// alter QUANTITY LIMIT OPENS CLOSES CLOSED | counts | drop TOMBSTONE_MS.
+/// Replies as above, {"ok", state, why it is lost}, or {"differs"}: alter with another quantity or
+/// limit.
 std::string control_script(GateCheck without = GateCheck::none);
 
 /// Kinds of the ops in a call of the claims script.
