@@ -106,6 +106,47 @@ TEST_F(RedisFault, ARequestThatNeverArrivedTookNothing) {
     EXPECT_EQ(gate->counts().reserved, 1u);
 }
 
+/// Units reserved after a rebuild by an ask that was on its way before, on a connection that the
+/// gate has given up. `first_of_its_gate`: the gate had not seen the sale before.
+std::uint64_t reserved_by_a_late_ask(int server_port, RedisGateOptions options,
+                                     bool first_of_its_gate) {
+    FaultProxy late(server_port), front(late.port());
+    options.url = RedisSubject::options_for(front.port()).url;
+    options.reply_timeout = std::chrono::milliseconds(200);
+    RedisSubject gate(options);
+    options.url = RedisSubject::options_for(server_port).url;
+    RedisSubject other(options);
+    other->make(10);
+    if (!first_of_its_gate) {
+        EXPECT_EQ(gate->admission({.id = 1}), admitted);
+    }
+    late.blackhole(Way::up, true);
+    front.aim(server_port);
+    const Answer answer = gate->ask_one({.id = 2});
+    EXPECT_FALSE(answer.admission);
+    EXPECT_TRUE(gate.witness().wait_connected(2));
+    EXPECT_TRUE(other->gate().begin_rebuild(spec_of(10), kLoading));
+    EXPECT_TRUE(other->gate().open(kSale, kLoading));
+    late.blackhole(Way::up, false);
+    Operator redis(server_port);  // itself and the two gates stay
+    EXPECT_TRUE(eventually([&] { return redis.info("connected_clients") == "3"; }));
+    const std::uint64_t reserved = other->counts().reserved;
+    EXPECT_EQ(gate->admission({.id = 3}), admitted) << "it learns the generation by itself";
+    return reserved;
+}
+
+TEST_F(RedisFault, AnAskThatComesAfterARebuildTakesNothing) {
+    for (const bool first_of_its_gate : {false, true}) {
+        SCOPED_TRACE(first_of_its_gate);
+        RedisGateOptions sound = options(), planted = options(GateCheck::current);
+        sound.prefix = first_of_its_gate ? "first:" : "later:";
+        planted.prefix = "planted:" + sound.prefix;
+        EXPECT_EQ(reserved_by_a_late_ask(server_.port, sound, first_of_its_gate), 0u);
+        EXPECT_EQ(reserved_by_a_late_ask(server_.port, planted, first_of_its_gate), 1u)
+            << "this test would not notice";
+    }
+}
+
 TEST_F(RedisFault, SettlementsWaitForTheConnectionAndAsksDoNot) {
     RedisSubject gate(options());
     gate->make(10);

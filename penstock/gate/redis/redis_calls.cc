@@ -105,9 +105,14 @@ void RedisLoop::replied(redisReply& reply) {
     InFlight flight = std::move(in_flight_.front());
     in_flight_.pop_front();
     Queue& queue = *flight.queue;
-    if (reply.type == REDIS_REPLY_ERROR && text_of(reply).starts_with("NOSCRIPT")) {
-        // Its scripts were flushed: the whole text runs it and is kept for the next.
-        send(queue, *flight.batch, true);
+    // Its scripts were flushed: the whole text runs it and is kept for the next.
+    const bool no_script =
+        reply.type == REDIS_REPLY_ERROR && text_of(reply).starts_with("NOSCRIPT");
+    // Rebuilt since: said again, which sets it apart from what only comes late.
+    const bool rebuilt = word(reply, 0) == "generation";
+    if (rebuilt) begins(queue, parse_number(word(reply, 1)).value_or(0));
+    if (no_script || rebuilt) {
+        send(queue, *flight.batch, no_script);
         in_flight_.push_back(std::move(flight));
         return;
     }
@@ -195,6 +200,12 @@ void RedisLoop::answered_ok(Queue& queue, const Batch& batch, const redisReply& 
     });
 }
 
+void RedisLoop::begins(Queue& queue, std::uint64_t generation) {
+    queue.generation = GateGeneration(generation);
+    queue.writes = 0;
+    queue.told = false;
+}
+
 /// Keeps what a call says of the resource, so that an older state is known for what it is.
 void RedisLoop::learn_from_call(Queue& queue, const Batch& batch,
                                 const std::vector<std::string>& words) {
@@ -205,9 +216,7 @@ void RedisLoop::learn_from_call(Queue& queue, const Batch& batch,
         queue.generation = {};
         queue.writes = 0;
     } else if (verb == "begin" && kind == "ok") {
-        queue.generation = GateGeneration(parse_number(batch.control[1]).value_or(0));
-        queue.writes = 0;
-        queue.told = false;
+        begins(queue, parse_number(batch.control[1]).value_or(0));
     } else if (verb == "counts" && kind == "ok" && words.size() > 2) {
         tell(queue, words[2]);
     } else if (kind == "lost") {

@@ -55,7 +55,7 @@ private:
         std::deque<std::unique_ptr<Batch>> waiting;
         std::size_t in_flight = 0;
         bool listed = false;        ///< in sendable_
-        GateGeneration generation;  ///< 0: not known to be there
+        GateGeneration generation;  ///< seen last; 0: not known to be there
         std::uint64_t writes = 0;   ///< of this generation
         bool told = false;          ///< that it needs a rebuild
     };
@@ -96,6 +96,7 @@ private:
     void refused(InFlight flight, std::string_view text);
     void answered(Queue& queue, const Batch& batch, const redisReply& reply);
     void answered_ok(Queue& queue, const Batch& batch, const redisReply& reply);
+    void begins(Queue& queue, std::uint64_t generation);
     void learn_from_call(Queue& queue, const Batch& batch, const std::vector<std::string>& words);
     void answer_all(const Batch& batch, const Result<Admission>& admission,
                     GateGeneration generation = {});

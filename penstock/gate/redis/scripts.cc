@@ -55,6 +55,8 @@ end
 if ARGV[4] ~= '' then
   if gen ~= ARGV[4] then return {'fenced', gen} end
   if phase ~= 1 then return {'opened'} end
+elseif <current> and gen ~= ARGV[2] then
+  return {'generation', gen}
 end
 if n == 0 then return {'ok', gen, writes, 0, '', ''} end
 local closing
@@ -283,6 +285,8 @@ constexpr std::string_view name_of(GateCheck check) {
             return "<run_id>";
         case GateCheck::generation:
             return "<generation>";
+        case GateCheck::current:
+            return "<current>";
         case GateCheck::whole:
             return "<whole>";
         case GateCheck::types:
@@ -294,7 +298,7 @@ constexpr std::string_view name_of(GateCheck check) {
 std::string script_of(std::string_view body, GateCheck without) {
     std::string script = std::string(kPrelude) + std::string(body);
     for (const GateCheck check : {GateCheck::again, GateCheck::run_id, GateCheck::generation,
-                                  GateCheck::whole, GateCheck::types}) {
+                                  GateCheck::current, GateCheck::whole, GateCheck::types}) {
         const std::string_view name = name_of(check);
         for (std::size_t at = script.find(name); at != std::string::npos; at = script.find(name)) {
             script.replace(at, name.size(), check == without ? "false" : "true");

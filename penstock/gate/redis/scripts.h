@@ -25,17 +25,19 @@ enum class GateCheck : std::uint8_t {
     again,       ///< an id that has its units is not given more
     run_id,      ///< state of another server process is not trusted
     generation,  ///< nor one older than what was seen, in generation or in writes
+    current,     ///< what is said under another generation may be late, and is not taken
     whole,       ///< nor one whose fields are not as many as were written
     types,       ///< keys that hold something else are not touched
 };
 
-/// KEYS: the hash, back. ARGV: run id, least generation (20 digits) and least number of writes that
-/// it must have, generation for a load or empty, fields (MessagePack: "s", the ids of the ops,
-/// their holders), kinds (a byte each; empty: all asks), quantities (MessagePack; empty: all 1),
-/// log time, what to add to it (MessagePack; empty: nothing). Replies {"ok", generation, writes,
-/// units free before (may be below 0), a byte for each op: its Admission, units left after each op
-/// (MessagePack; empty: only asks)}, {"missing"}, {"dropped"},
-/// {"lost", why}, {"foreign", key}, {"fenced", generation} or {"opened"}.
+/// KEYS: the hash, back. ARGV: run id, the generation (20 digits) that the caller saw last and the
+/// least number of writes that it must have, generation for a load or empty, fields (MessagePack:
+/// "s", the ids of the ops, their holders), kinds (a byte each; empty: all asks), quantities
+/// (MessagePack; empty: all 1), log time, what to add to it (MessagePack; empty: nothing). Replies
+/// {"ok", generation, writes, units free before (may be below 0), a byte for each op: its
+/// Admission, units left after each op (MessagePack; empty: only asks)}, {"missing"}, {"dropped"},
+/// {"lost", why}, {"foreign", key}, {"fenced", generation}, {"opened"}, or, but for loads,
+/// {"generation", generation}: a later one than the caller saw; nothing is done.
 std::string claims_script(GateCheck without = GateCheck::none);
 
 /// KEYS and the first three ARGV the same, then a verb and its arguments:
