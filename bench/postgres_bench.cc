@@ -26,7 +26,7 @@ int run(int argc, char** argv) {
     return run_sql_bench("postgres", argc, argv, [&] {
         const std::string name = fmt::format("bench_{}", ++count);
         postgres::Connection connection(options, system_env());
-        if (const auto opened = connection.open(std::chrono::seconds(10)); !opened) {
+        if (const auto opened = connection.open({}); !opened) {
             fmt::print(stderr, "postgres_bench: {}\n", opened.error().text);
             std::exit(1);
         }

@@ -35,7 +35,7 @@ void execute(const std::string& url, const std::string& sql) {
     PostgresOptions options;
     options.url = url;
     postgres::Connection connection(options, system_env());
-    ASSERT_TRUE(connection.open(std::chrono::seconds(10)));
+    ASSERT_TRUE(connection.open({}));
     const auto done = connection.query(sql.c_str());
     ASSERT_TRUE(done) << done.error().text;
 }

@@ -78,11 +78,12 @@ TEST_F(PostgresFaults, ACommitWhoseReplyIsLostIsUnknownAndTheReadBackTellsTheTru
 TEST_F(PostgresFaults, ALateCommitCannotContradictTheReadBack) {
     PostgresOptions options;
     options.url = proxied_url();
-    options.answer = 500ms;
+    options.reply_time = 500ms;
     const auto hasty = PostgresStore::open(options, system_env());
     ASSERT_TRUE(hasty);
     SessionLimits limits;
     limits.idle_transaction = 1500ms;
+    limits.busy = 250ms;
     const auto session = session_of(**hasty, limits);
     OwnerOfT owner(*session);
     owner.take();
@@ -176,6 +177,63 @@ TEST_F(PostgresFaults, AServerThatIsGoneIsUnreachableByNameAndComesBack) {
     ASSERT_TRUE(session->begin());
     ASSERT_TRUE(increment(*session));
     ASSERT_TRUE(session->commit());
+}
+
+TEST_F(PostgresFaults, AServerThatSaysNothingIsGivenUpAfterTheReplyTime) {
+    PostgresOptions options;
+    options.url = url();
+    options.connect_time = options.reply_time = 1s;
+    const auto store = PostgresStore::open(options, system_env());
+    ASSERT_TRUE(store);
+    SessionLimits limits;
+    limits.busy = 500ms;
+    const auto session = session_of(**store, limits);
+    ASSERT_TRUE(session->begin());
+    ASSERT_TRUE(increment(*session));
+    engines_->pause("postgres");
+    const auto committed = session->commit();
+    const auto begun = session->reconnect();
+    engines_->resume("postgres");
+    ASSERT_FALSE(committed || begun);
+    EXPECT_EQ(committed.error().effect, Effect::unknown) << committed.error().text;
+    EXPECT_EQ(committed.error().lost, Lost::session);
+    EXPECT_EQ(begun.error().code, Code::unreachable) << begun.error().text;
+    EXPECT_EQ(begun.error().lost, Lost::session);
+    ASSERT_TRUE(mend(*session));
+    ASSERT_TRUE(session->begin());
+    ASSERT_TRUE(increment(*session, 2));
+    engines_->pause("postgres");
+    const auto silent = increment(*session);
+    engines_->resume("postgres");
+    ASSERT_FALSE(silent);
+    EXPECT_EQ(silent.error().code, Code::unreachable) << silent.error().text;
+    EXPECT_EQ(silent.error().effect, Effect::none);
+    EXPECT_EQ(silent.error().lost, Lost::session);
+    session->rollback();
+    ASSERT_TRUE(mend(*session));
+    EXPECT_EQ(integer(*session, "SELECT n FROM counter WHERE id = 2"), 0);
+}
+
+TEST_F(PostgresFaults, TheServersLimitsOnLocksAndStatementsComeBeforeTheReplyTime) {
+    PostgresOptions options;
+    options.url = url();
+    options.reply_time = 500ms;
+    const auto store = PostgresStore::open(options, system_env());
+    ASSERT_TRUE(store);
+    SessionLimits limits;
+    limits.busy = 1s;
+    const auto holder = session_of(*store_), session = session_of(**store, limits);
+    ASSERT_TRUE(holder->begin() && increment(*holder));
+    for (const char* slow : {"UPDATE counter SET n = 9 WHERE id = 1", "SELECT pg_sleep(30)"}) {
+        ASSERT_TRUE(session->begin());
+        const MonoTime begun = system_env().clock.mono();
+        const auto ended = run(*session, slow);
+        ASSERT_FALSE(ended);
+        EXPECT_GE(system_env().clock.mono() - begun, limits.busy) << ended.error().text;
+        EXPECT_EQ(ended.error().lost, Lost::transaction) << ended.error().text;
+        session->rollback();
+    }
+    EXPECT_EQ(integer(*session, "SELECT n FROM counter WHERE id = 1"), 0);
 }
 
 TEST_F(PostgresFaults, AStaleOwnersBatchMatchesNoRow) {

@@ -37,7 +37,7 @@ void PostgresTest::SetUp() {
     PostgresOptions options;
     options.url = server_.url;
     postgres::Connection connection(options, system_env());
-    ASSERT_TRUE(connection.open(10s));
+    ASSERT_TRUE(connection.open({}));
     ASSERT_TRUE(connection.query(("CREATE DATABASE " + database_).c_str()));
 }
 
@@ -57,7 +57,7 @@ std::string PostgresTest::execute(const std::string& sql) {
     PostgresOptions options;
     options.url = url();
     postgres::Connection connection(options, system_env());
-    const auto opened = connection.open(10s);
+    const auto opened = connection.open({});
     EXPECT_TRUE(opened) << opened.error().text;
     if (!opened) return {};
     const auto done = connection.query(sql.c_str());

@@ -92,13 +92,14 @@ Result<void> check_url(const std::string& url) {
                                             secret || why.empty() ? "" : " (" + why + ")"));
 }
 
-Result<void> Connection::open(milliseconds idle) {
+Result<void> Connection::open(const SessionLimits& limits) {
     close();
+    reply_time_ = std::max(options_.reply_time, 2 * limits.busy);
     asked_ = 0;
     failed_ = false;
-    const std::string connect = whole_seconds(options_.connect);
-    const std::string keep_alive = whole_seconds(idle / 4);
-    const std::string user_timeout = std::to_string(idle.count());
+    const std::string connect = whole_seconds(options_.connect_time);
+    const std::string keep_alive = whole_seconds(limits.idle_transaction / 4);
+    const std::string user_timeout = std::to_string(limits.idle_transaction.count());
     // What stands behind the url goes before it; what stands before it is its default.
     const std::array<std::pair<const char*, const char*>, 9> words = {{
         {"connect_timeout", connect.c_str()},
@@ -118,7 +119,7 @@ Result<void> Connection::open(milliseconds idle) {
     }
     keys.push_back(nullptr);
     values.push_back(nullptr);
-    const MonoTime by = env_.clock.mono() + options_.connect;
+    const MonoTime by = env_.clock.mono() + options_.connect_time;
     std::unique_ptr<PGconn, FinishConnection> made(
         PQconnectdbParams(keys.data(), values.data(), 1));
     if (PQstatus(made.get()) != CONNECTION_OK) {
@@ -172,7 +173,7 @@ Result<void> Connection::trip() {
     PENSTOCK_CHECK(is_open());
     failed_ |= PQpipelineSync(connection_.get()) != 1;
     if (failed_) return broken(PQerrorMessage(connection_.get()));
-    MonoTime give_up = env_.clock.mono() + options_.answer;
+    MonoTime give_up = env_.clock.mono() + reply_time_;
     return read_answers(give_up);
 }
 
@@ -219,13 +220,13 @@ Result<void> Connection::wait(MonoTime& give_up) {
     const auto patience = std::chrono::ceil<milliseconds>(give_up - env_.clock.mono()).count();
     const int ready = ::poll(&socket, 1, static_cast<int>(std::clamp<long>(patience, 0, 60'000)));
     if (ready > 0) {
-        give_up = env_.clock.mono() + options_.answer;
+        give_up = env_.clock.mono() + reply_time_;
         if ((socket.revents & POLLOUT) != 0 && (socket.revents & ~POLLOUT) == 0) return {};
         if (PQconsumeInput(connection_.get()) == 1) return {};
         return broken(PQerrorMessage(connection_.get()));
     }
     if (env_.clock.mono() < give_up) return {};
-    return broken(fmt::format("no answer for {} ms", options_.answer.count()));
+    return broken(fmt::format("no answer for {} ms", reply_time_.count()));
 }
 
 Result<Answer> Connection::query(const char* sql) {

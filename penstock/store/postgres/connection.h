@@ -37,13 +37,15 @@ public:
     Connection& operator=(const Connection&) = delete;
 
     /// Connects (again). unreachable: nobody is there; invalid: the server is, and does not take
-    /// the url's user, password or database; both name host and port. `idle`: both sides give up a
-    /// silent line after about so long.
-    Result<void> open(std::chrono::milliseconds idle);
+    /// the url's user, password or database; both name host and port. Both sides give up a silent
+    /// line after about the limit on idle transactions.
+    Result<void> open(const SessionLimits& limits);
     void close() { connection_.reset(); }
     bool is_open() const { return connection_ != nullptr; }
     /// After trip(): inside a transaction, in a failed one, in none.
     PGTransactionStatusType transaction() const { return PQtransactionStatus(connection_.get()); }
+    /// Of this session: beyond the server's own limits on locks and statements.
+    std::chrono::milliseconds reply_time() const { return reply_time_; }
     PGconn* get() const { return connection_.get(); }
 
     void ask(const char* sql);
@@ -69,6 +71,7 @@ private:
     const PostgresOptions& options_;
     Env& env_;
     std::unique_ptr<PGconn, FinishConnection> connection_;
+    std::chrono::milliseconds reply_time_{};
     std::size_t asked_ = 0;
     bool failed_ = false;  // a question could not be queued
     std::vector<Answer> answers_;

@@ -38,8 +38,8 @@ PostgresSession::PostgresSession(const PostgresOptions& options, Env& env, Role 
     : options_(options), role_(role), limits_(limits), connection_(options, env) {}
 
 Result<void> PostgresSession::open() {
-    PENSTOCK_TRY(connection_.open(limits_.idle_transaction));
-    auto id = configure(connection_, role_, limits_, options_.answer);
+    PENSTOCK_TRY(connection_.open(limits_));
+    auto id = configure(connection_, role_, limits_);
     if (!id) {
         connection_.close();
         return id.error();

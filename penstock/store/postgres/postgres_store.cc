@@ -17,7 +17,7 @@ constexpr SessionLimits kSchemaLimits{std::chrono::milliseconds(10'000),
                                       std::chrono::milliseconds(20'000)};
 
 // An index over a large table takes its time.
-constexpr std::chrono::minutes kSchemaAnswer{30};
+constexpr std::chrono::minutes kLongestMigration{30};
 
 std::string versions_of(PGconn* connection) {
     const char* server = PQparameterStatus(connection, "server_version");
@@ -41,9 +41,8 @@ Result<std::unique_ptr<PostgresStore>> PostgresStore::open(PostgresOptions optio
     PENSTOCK_TRY(postgres::check_url(options.url));
     std::unique_ptr<PostgresStore> store(new PostgresStore(std::move(options), env));
     postgres::Connection probe(store->options_, env);
-    PENSTOCK_TRY(probe.open(kSchemaLimits.idle_transaction));
-    const auto checked =
-        postgres::configure(probe, Role::owner, kSchemaLimits, store->options_.answer);
+    PENSTOCK_TRY(probe.open(kSchemaLimits));
+    const auto checked = postgres::configure(probe, Role::owner, kSchemaLimits);
     if (!checked) return checked.error();
     store->about_ = versions_of(probe.get());
     return store;
@@ -51,11 +50,10 @@ Result<std::unique_ptr<PostgresStore>> PostgresStore::open(PostgresOptions optio
 
 Result<void> PostgresStore::prepare_schema(std::span<const Migration> migrations) {
     PostgresOptions patient = options_;
-    patient.answer = kSchemaAnswer;
+    patient.reply_time = kLongestMigration;
     postgres::Connection connection(patient, env_);
-    PENSTOCK_TRY(connection.open(kSchemaLimits.idle_transaction));
-    const auto checked =
-        postgres::configure(connection, Role::owner, kSchemaLimits, patient.answer);
+    PENSTOCK_TRY(connection.open(kSchemaLimits));
+    const auto checked = postgres::configure(connection, Role::owner, kSchemaLimits);
     if (!checked) return checked.error();
     return postgres::migrate(connection, migrations);
 }
@@ -73,7 +71,7 @@ Result<void> PostgresStore::end_session(std::string_view server_id) {
     const std::string_view started = at == server_id.npos ? "" : server_id.substr(at + 1);
     if (!is_number(pid) || !is_number(started)) return {};
     postgres::Connection connection(options_, env_);
-    PENSTOCK_TRY(connection.open(kSchemaLimits.idle_transaction));
+    PENSTOCK_TRY(connection.open(kSchemaLimits));
     const auto ended = connection.query(
         fmt::format("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = {} AND "
                     "(extract(epoch FROM backend_start) * 1000000)::bigint = {}",

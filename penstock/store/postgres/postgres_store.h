@@ -13,9 +13,12 @@ namespace penstock {
 struct PostgresOptions {
     /// postgresql://user:password@host:port/database?parameters, as libpq takes it.
     std::string url;
-    std::uint32_t writers = 2;                 ///< owner sessions of this process
-    std::chrono::milliseconds connect{5'000};  ///< for one host of the url; whole seconds
-    std::chrono::milliseconds answer{30'000};  ///< a server that is silent for so long is given up
+    std::uint32_t writers = 2;  ///< owner sessions of this process
+    /// For one host of the url; whole seconds.
+    std::chrono::milliseconds connect_time{5'000};
+    /// A server that says nothing for so long is taken for gone; at least twice
+    /// SessionLimits::busy. It ends a statement itself after three quarters of that.
+    std::chrono::milliseconds reply_time{30'000};
 };
 
 /// A database of PostgreSQL 12 or newer. Owners: READ COMMITTED; readers: REPEATABLE READ, READ

@@ -29,7 +29,7 @@ constexpr std::array<Setting, 6> kSettings = {{
     {"ignore_checksum_failure", "on", "damaged rows would be served"},
 }};
 
-std::string limits_query(int server, const SessionLimits& limits, milliseconds answer) {
+std::string limits_query(int server, const SessionLimits& limits, milliseconds reply_time) {
     std::string sql = "SELECT ";
     const auto set = [&](const char* name, long long value) {
         sql += fmt::format("{}set_config('{}', '{}', false)", sql.back() == ' ' ? "" : ", ", name,
@@ -39,7 +39,7 @@ std::string limits_query(int server, const SessionLimits& limits, milliseconds a
     set("idle_in_transaction_session_timeout", idle);
     set("lock_timeout", std::max<long long>(1, limits.busy.count()));
     // The server gives a statement up before we give the server up.
-    set("statement_timeout", answer.count() * 3 / 4);
+    set("statement_timeout", reply_time.count() * 3 / 4);
     // Ours vanished: what it holds must not outlive the limit on idle transactions.
     set("tcp_user_timeout", idle);
     set("tcp_keepalives_idle", std::max<long long>(1, idle / 4000));
@@ -102,10 +102,10 @@ Result<void> check_durable(const PGresult* facts) {
 
 }  // namespace
 
-Result<std::string> configure(Connection& connection, Role role, const SessionLimits& limits,
-                              milliseconds answer) {
+Result<std::string> configure(Connection& connection, Role role, const SessionLimits& limits) {
     PENSTOCK_TRY(check_build(connection.get()));
-    const std::string set = limits_query(PQserverVersion(connection.get()), limits, answer);
+    const std::string set =
+        limits_query(PQserverVersion(connection.get()), limits, connection.reply_time());
     connection.ask(set.c_str());
     connection.ask(facts_query().c_str());
     PENSTOCK_TRY(connection.trip());
