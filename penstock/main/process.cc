@@ -6,6 +6,7 @@
 #include "penstock/base/guarded.h"
 #include "penstock/main/engines.h"
 #include "penstock/main/tables.h"
+#include "penstock/runtime/schema.h"
 
 namespace penstock {
 namespace {
@@ -106,6 +107,9 @@ Result<void> Process::open_parts() {
     auto store = open_store(env_, settings);
     if (!store) return std::move(store).error();
     store_ = std::move(*store);
+    if (auto made = prepare_tables(*store_, make_apps()); !made) {
+        return refused_by_store(settings, std::move(made).error());
+    }
     const auto applied = read_owned(*store_, options_.node.group);
     if (!applied) return refused_by_store(settings, applied.error());
     PENSTOCK_TRY(check_group(*store_, options_.node.group));

@@ -68,7 +68,6 @@ private:
     };
 
     std::vector<Route> routes();
-    Result<void> prepare_tables();
     Result<void> prepare_topics();
     Result<void> open_lanes();
     Result<void> take_all();
@@ -121,7 +120,7 @@ std::vector<Route> LineNode::routes() {
 }
 
 Result<void> LineNode::start() {
-    PENSTOCK_TRY(prepare_tables());
+    PENSTOCK_TRY(prepare_tables(store_, apps_));
     PENSTOCK_TRY(prepare_topics());
     PENSTOCK_TRY(reader_.start());
     PENSTOCK_TRY(open_lanes());
@@ -140,16 +139,6 @@ Result<void> LineNode::start() {
     keeper_->wait_for("the commands that were on the log at the start");
     keeper_->start();
     return {};
-}
-
-Result<void> LineNode::prepare_tables() {
-    std::vector<Migration> migrations = runtime_migrations(store_.dialect());
-    for (const auto& app : apps_) {
-        for (Migration& migration : app->migrations(store_.dialect())) {
-            migrations.push_back(std::move(migration));
-        }
-    }
-    return store_.prepare_schema(migrations);
 }
 
 Result<void> LineNode::prepare_topics() {

@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "penstock/base/failpoint.h"
-#include "penstock/runtime/schema.h"
 
 namespace penstock {
 namespace {
@@ -209,7 +208,6 @@ Result<std::string> Ownership::session_of(Session& session, const TopicPartition
 }
 
 Result<std::map<TopicPartition, Owned>> read_owned(Store& store, const std::string& group) {
-    PENSTOCK_TRY(store.prepare_schema(runtime_migrations(store.dialect())));
     auto session = store.open(Role::reader, SessionLimits{});
     if (!session) return std::move(session).error();
     Session& reader = **session;

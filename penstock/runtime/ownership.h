@@ -76,8 +76,8 @@ private:
     StatementId select_{}, insert_{}, take_{}, give_up_{}, fence_{}, gate_cut_{}, session_of_{};
 };
 
-/// How far each partition is applied, for the log's check of itself before it opens. Makes the
-/// runtime's tables where there are none. Empty on a fresh store.
+/// How far each partition is applied, for the log's check of itself before it opens; empty on a
+/// fresh store. The tables are there.
 Result<std::map<TopicPartition, Owned>> read_owned(Store& store, const std::string& group);
 
 }  // namespace penstock

@@ -68,4 +68,14 @@ std::vector<Migration> runtime_migrations(const Dialect& dialect) {
          }}};
 }
 
+Result<void> prepare_tables(Store& store, std::span<const std::unique_ptr<App>> apps) {
+    std::vector<Migration> migrations = runtime_migrations(store.dialect());
+    for (const auto& app : apps) {
+        for (Migration& migration : app->migrations(store.dialect())) {
+            migrations.push_back(std::move(migration));
+        }
+    }
+    return store.prepare_schema(migrations);
+}
+
 }  // namespace penstock

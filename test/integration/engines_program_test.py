@@ -141,6 +141,11 @@ class Accounts(OnEngines):
 
 
 class Tables(OnEngines):
+    def tables(self, kind: str, database: str) -> str:
+        schema = "current_schema()" if kind == "postgres" else "DATABASE()"
+        return self.engines.sql(kind, "SELECT table_name FROM information_schema.tables "
+                                      f"WHERE table_schema = {schema}", database)
+
     def test_foreign_tables_of_our_names_are_78_and_stay_as_they_are(self):
         for kind in DATABASES:
             for table in ("penstock_owner", "sale_stock", "penstock_schema"):
@@ -151,17 +156,14 @@ class Tables(OnEngines):
                 self.refused_with(78, (table, "another database"), file)
                 self.refused_with(65, ("store.url: ", "is it that of a node"), file, ("verify",))
                 self.assertEqual(self.engines.sql(kind, f"SELECT mine FROM {table}", database), "7")
+                self.assertEqual(self.tables(kind, database), table, "nothing is left beside it")
 
     def test_an_empty_database_is_65_for_verify_and_stays_empty(self):
         for kind in DATABASES:
             database = self.engines.new_database(kind)
             self.refused_with(65, ("store.url: ", "penstock serve"),
                               self.config(store=self.store(kind, database)), ("verify",))
-            self.assertEqual("0", self.engines.sql(
-                kind, "SELECT count(*) FROM information_schema.tables WHERE table_name LIKE "
-                      "'penstock%' AND table_schema IN ('public', DATABASE())"
-                .replace("DATABASE()", "current_schema()" if kind == "postgres" else "DATABASE()"),
-                database))
+            self.assertEqual(self.tables(kind, database), "")
 
     def test_what_a_later_version_left_is_78(self):
         for kind in DATABASES:

@@ -86,6 +86,19 @@ class Program(program.ProgramCase):
         pathlib.Path(self.data, "penstock-data").write_text("penstock data directory, version 9\n")
         self.refused(78, "version 9", "serve", "--data", self.data, "--listen", "127.0.0.1:0")
 
+    def test_foreign_tables_of_our_names_are_78_and_stay_as_they_are(self):
+        self.assertEqual(self.serve().end(), 0)
+        for table in ("penstock_owner", "sale_stock", "penstock_schema"):
+            for file in pathlib.Path(self.data).glob("penstock.db*"):
+                file.unlink()
+            with sqlite3.connect(self.data + "/penstock.db") as database:
+                database.execute(f"CREATE TABLE {table} (mine integer)")
+                database.commit()
+                self.refused(78, table, "serve", "--data", self.data, "--listen", "127.0.0.1:0")
+                left = database.execute("SELECT name FROM sqlite_schema").fetchall()
+                self.assertEqual(left, [(table,)], "nothing is left beside it")
+            database.close()
+
     def test_a_disk_that_takes_nothing_is_74(self):
         # A disk of our own, full or read-only, in a mount namespace of our own.
         for options, part in (("size=2m", "space"), ("ro", "--data")):

@@ -2,6 +2,7 @@
 
 #include "penstock/log/file/file_log.h"
 #include "penstock/runtime/ownership.h"
+#include "penstock/runtime/schema.h"
 #include "penstock/verify/verify.h"
 
 namespace penstock::test {
@@ -70,14 +71,15 @@ Result<void> Machine::start(Process& process) {
     if (!store) return store.error();
     process.store = std::move(*store);
     PENSTOCK_TRY(env.files.sync_directory(world_.directory()));  // as penstock/main does
-    PENSTOCK_TRY(open_log(process));
-    if (wrap_log_) process.wrapped_log = wrap_log_(*process.real_log);
-    process.gate = std::make_unique<LocalGate>(env);
     const auto apps = [] {
         std::vector<std::unique_ptr<App>> made;
         made.push_back(sale::make_sale());
         return made;
     };
+    PENSTOCK_TRY(prepare_tables(*process.store, apps()));
+    PENSTOCK_TRY(open_log(process));
+    if (wrap_log_) process.wrapped_log = wrap_log_(*process.real_log);
+    process.gate = std::make_unique<LocalGate>(env);
     process.node = make_node(env, process.log(), *process.gate, *process.store, apps, options_.node,
                              *observer_);
     return process.node->start();

@@ -62,14 +62,17 @@ public:
 
     Result<void> run(std::span<const Migration> migrations) {
         const SchemaVersions known = last_versions(migrations);
-        PENSTOCK_TRY(open_table());
-        PENSTOCK_TRY(read());
+        const auto table = comment_of(kSchemaTable);
+        if (!table) return table.error();
+        if (*table && **table != kMark) return foreign_table(kSchemaTable);
+        if (*table) PENSTOCK_TRY(read());
         SchemaVersions present;
         for (const auto& [component, progress] : progress_) present[component] = progress.version;
         PENSTOCK_TRY(check_not_newer(present, known));
         for (const Migration& migration : migrations) {
             if (is_missing(migration)) PENSTOCK_TRY(check_foreign(migration));
         }
+        if (!*table) PENSTOCK_TRY(make_table());
         for (const Migration& migration : migrations) {
             if (is_missing(migration)) PENSTOCK_TRY(apply(migration));
         }
@@ -97,12 +100,7 @@ private:
         return std::optional<std::string>(rows->front().front());
     }
 
-    Result<void> open_table() {
-        const auto comment = comment_of(kSchemaTable);
-        if (!comment) return comment.error();
-        if (*comment) {
-            return **comment == kMark ? Result<void>{} : foreign_table(kSchemaTable);
-        }
+    Result<void> make_table() {
         return ddl(
             fmt::format("CREATE TABLE {} (component VARCHAR(255) NOT NULL PRIMARY KEY, "
                         "version BIGINT NOT NULL, step BIGINT NOT NULL) {} COMMENT={}",
