@@ -115,6 +115,20 @@ class Accounts(OnEngines):
             self.refused_with(78, ("gate.url: ", "check the user and password"), self.config(
                 gate={**self.gate, "url": url}, store=self.store(database="penstock")))
 
+    def test_a_refused_login_at_kafka_is_78(self):
+        module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+        broker = self.engines.start("kafka", {
+            "listener.security.protocol.map": "PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.plaintext.plain.sasl.jaas.config": f'{module} required user_joe="right";'})
+        login = ["security.protocol=sasl_plaintext", "sasl.mechanism=PLAIN", "sasl.username=joe"]
+        used = self.store(database=self.used_database())
+        self.refused_with(78, ("log.properties: ", broker["url"], "sasl.password"), self.config(
+            log=self.kafka(brokers=broker["url"], properties=[*login, f"sasl.password={SECRET}"]),
+            store=used), BOTH)
+        right = self.kafka(brokers=broker["url"], properties=[*login, "sasl.password=right"])
+        self.assertEqual(self.serve(self.config(log=right)).end(), 0)
+
     def test_a_database_of_redis_that_is_not_there_is_78(self):
         gate = {**self.gate, "url": self.gate["url"] + "/9999"}
         self.refused_with(78, ("gate.url: ", "check the database"),

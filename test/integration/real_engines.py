@@ -61,6 +61,10 @@ class RealEngines:
         self.engines.end()
         shutil.rmtree(self.root, ignore_errors=True)
 
+    def start(self, kind: str, options: dict) -> dict:
+        """One more, with settings of its own."""
+        return self.engines.start(kind, self.new_name(), options)
+
     def port(self, kind: str) -> int:
         return self.told[kind]["port"]
 

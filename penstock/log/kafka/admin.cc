@@ -12,6 +12,7 @@ namespace penstock::logkafka {
 namespace {
 
 constexpr std::chrono::milliseconds kAnswerTime{10'000};
+constexpr std::chrono::milliseconds kRefusalTime{2'000};
 constexpr int kLookUpTime_ms = 10'000;
 constexpr std::chrono::milliseconds kLeaderPause{50};
 
@@ -63,6 +64,12 @@ Result<KafkaPeers> Admin::connect() {
         rd_kafka_metadata(client_.get(), 0, nullptr, &raw, timeout_ms(options_.connect_time));
     const Metadata metadata(raw);
     if (failed != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (const auto said = refused_login()) {
+            return error(Code::invalid,
+                         fmt::format("Kafka at {} refuses the login: {}; check sasl.mechanism, "
+                                     "sasl.username and sasl.password",
+                                     options_.brokers, *said));
+        }
         return error(
             Code::unreachable,
             fmt::format("no Kafka broker answered at {} within {} ms ({}); are the "
@@ -82,6 +89,25 @@ Result<KafkaPeers> Admin::connect() {
         }
     }
     return peers;
+}
+
+/// What a broker says of our login, if it refuses that. A client tells it in events only, which
+/// somebody would have to take for as long as it lives: one that ends here is asked.
+std::optional<std::string> Admin::refused_login() {
+    const auto probe = make_client(Role::probe, options_);
+    if (!probe) return std::nullopt;
+    const Queue events(rd_kafka_queue_get_main(probe->get()));
+    const MonoTime by = env_.clock.mono() + kRefusalTime;
+    for (MonoTime now = env_.clock.mono(); now < by; now = env_.clock.mono()) {
+        const Event event(rd_kafka_queue_poll(events.get(), timeout_ms(by - now)));
+        if (!event) continue;
+        const auto failed = rd_kafka_event_error(event.get());
+        if (failed == RD_KAFKA_RESP_ERR__AUTHENTICATION) {
+            return rd_kafka_event_error_string(event.get());
+        }
+        if (failed == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) break;
+    }
+    return std::nullopt;
 }
 
 Result<Event> Admin::run(rd_kafka_admin_op_t kind, const std::string& what, const Issue& issue) {

@@ -32,7 +32,8 @@ class Admin {
 public:
     static Result<std::unique_ptr<Admin>> open(Env& env, const KafkaLogOptions& options);
 
-    /// Who answers; unreachable, naming the addresses, after the connect time.
+    /// Who answers; unreachable, naming the addresses, after the connect time; invalid: they refuse
+    /// the login.
     Result<KafkaPeers> connect();
     /// All topics but Kafka's internal ones, or one (not_found); sorted by name.
     Result<std::vector<TopicFacts>> facts(const std::optional<TopicId>& topic);
@@ -59,6 +60,7 @@ private:
     };
 
     Admin(Env& env, const KafkaLogOptions& options, Handle client);
+    std::optional<std::string> refused_login();
     Result<std::vector<Placed>> placed(const std::optional<TopicId>& topic);
     Result<std::vector<TopicFacts>> with_settings(const std::vector<Placed>& placed);
     void read_settings(const rd_kafka_ConfigResource_t& resource, std::uint32_t replicas,

@@ -110,6 +110,7 @@ Result<Conf> make_conf(Role role, const KafkaLogOptions& options, const std::str
         rd_kafka_conf_set_events(conf.get(),
                                  RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS);
     }
+    if (role == Role::probe) rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_ERROR);
     rd_kafka_conf_set_log_cb(conf.get(), on_log);
     rd_kafka_conf_set_opaque(conf.get(), options.observer);
     return conf;

@@ -32,10 +32,11 @@ using Failure = std::unique_ptr<rd_kafka_error_t, Deleter<rd_kafka_error_destroy
 
 /// What a client is for; each has settings of its own.
 enum class Role {
-    admin,      ///< topics, settings, ends of partitions; belongs to no group
-    producer,   ///< acks=all, idempotent
-    reader,     ///< short reads from anywhere
-    subscriber  ///< follows partitions, reports a group's offsets
+    admin,       ///< topics, settings, ends of partitions; belongs to no group
+    producer,    ///< acks=all, idempotent
+    reader,      ///< short reads from anywhere
+    subscriber,  ///< follows partitions, reports a group's offsets
+    probe        ///< lives for a moment; its errors are events on its main queue
 };
 
 /// unsafe: a property that a guarantee rests on; invalid: librdkafka does not know it, or refuses
