@@ -48,13 +48,11 @@ private:
 
 }  // namespace
 
-Result<FirstRecord> read_first_record(Log& log, const TopicId& topic) {
-    const auto described = log.describe(topic);
-    if (!described) return described.error();
-    const PartitionInfo& first = described->front().partitions.front();
+Result<FirstRecord> read_first_record(Log& log, const TopicInfo& info) {
+    const PartitionInfo& first = info.partitions.front();
     if (first.start != Offset(0)) return FirstRecord{FirstRecord::Kind::gone, {}};
     if (first.end == Offset(0)) return FirstRecord{};
-    const auto read = log.read({topic, first.partition}, Offset(0), ReadLimits{1, 1});
+    const auto read = log.read({info.spec.topic, first.partition}, Offset(0), ReadLimits{1, 1});
     if (!read) return read.error();
     const auto records = (*read)->records();
     const auto line = records.empty() ? std::nullopt : line_in(records.front());

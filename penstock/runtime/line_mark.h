@@ -21,8 +21,8 @@ struct FirstRecord {
     Uuid line{};
 };
 
-/// Of partition 0.
-Result<FirstRecord> read_first_record(Log& log, const TopicId& topic);
+/// Of partition 0 of the topic that was just described.
+Result<FirstRecord> read_first_record(Log& log, const TopicInfo& info);
 
 /// Appends a mark and waits until it is durable. Somebody else's may be there first.
 Result<void> append_mark(Env& env, Log& log, const TopicId& topic, const Uuid& line);

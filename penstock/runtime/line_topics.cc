@@ -95,51 +95,49 @@ const LineTopic* LineTopics::find(std::string_view topic) const {
 }
 
 Result<LineTopic> LineTopics::prepare_topic(Layouts& layouts, const TopicId& topic) {
-    auto layout = settle_layout(layouts, topic);
+    const auto known = layouts.find(topic);
+    if (!known) return known.error();
+    auto info = *known ? describe_known(topic) : describe_or_create(env_, log_, spec_of(topic));
+    if (!info) return std::move(info).error();
+    auto layout = *known ? Result<Layout>(**known) : begin_line(layouts, *info);
     if (!layout) return std::move(layout).error();
     const TopicSpec* wanted = wanted_of(topic);
     if (wanted != nullptr && wanted->partitions != layout->partitions) {
         return other_count(topic.value(), layout->partitions, wanted->partitions);
     }
-    if (options_.mark_topics) PENSTOCK_TRY(check_mark(layouts, topic, *layout));
-    auto described = describe_soon(env_, log_, topic);
-    if (!described) return std::move(described).error();
-    TopicInfo& info = *described;
-    if (info.partitions.size() < layout->partitions) {
-        return diverged({topic, PartitionId(static_cast<std::uint32_t>(info.partitions.size()))},
+    if (options_.mark_topics) PENSTOCK_TRY(check_mark(layouts, *info, *layout));
+    std::vector<PartitionInfo>& partitions = info->partitions;
+    if (partitions.size() < layout->partitions) {
+        return diverged({topic, PartitionId(static_cast<std::uint32_t>(partitions.size()))},
                         "the log has no such partition any more");
     }
-    if (info.partitions.size() > layout->partitions) {
+    if (partitions.size() > layout->partitions) {
         observer_.say(RuntimeObserver::Level::warning,
                       fmt::format("topic {} has {} partitions, of which the line uses {}: what "
                                   "lies in the others is not run",
-                                  topic.value(), info.partitions.size(), layout->partitions));
-        info.partitions.resize(layout->partitions);
+                                  topic.value(), partitions.size(), layout->partitions));
+        partitions.resize(layout->partitions);
     }
-    return LineTopic{std::move(info), *layout};
+    return LineTopic{std::move(*info), *layout};
 }
 
-/// The store's row; made where there is none, from the topic as it is.
-Result<Layout> LineTopics::settle_layout(Layouts& layouts, const TopicId& topic) {
-    auto known = layouts.find(topic);
-    if (!known) return std::move(known).error();
-    if (*known) {
-        const auto there = describe_soon(env_, log_, topic);
-        if (there) return **known;
-        if (there.error().code != Code::not_found) return there.error();
-        return diverged({topic, PartitionId(0)}, "the log has no such topic");
-    }
-    const TopicSpec* wanted = wanted_of(topic);
-    const auto info = describe_or_create(
-        env_, log_, wanted != nullptr ? *wanted : TopicSpec{topic, 1, std::nullopt, std::nullopt});
-    if (!info) return info.error();
-    if (auto fine = check_new_line(*info, wanted); !fine) {
+/// A topic of which the store has a row.
+Result<TopicInfo> LineTopics::describe_known(const TopicId& topic) {
+    auto info = describe_soon(env_, log_, topic);
+    if (info || info.error().code != Code::not_found) return info;
+    return diverged({topic, PartitionId(0)}, "the log has no such topic");
+}
+
+/// The store's row of a topic that it did not know.
+Result<Layout> LineTopics::begin_line(Layouts& layouts, const TopicInfo& info) {
+    const TopicId& topic = info.spec.topic;
+    if (auto fine = check_new_line(info, wanted_of(topic)); !fine) {
         // Another process of this store may have begun the line, and commands came since.
-        known = layouts.find(topic);
+        const auto known = layouts.find(topic);
         return known && *known ? Result<Layout>(**known) : Result<Layout>(std::move(fine).error());
     }
     return layouts.begin(topic, Layout{make_uuid_v7(env_.clock.wall(), env_.random), LayoutId(1),
-                                       static_cast<std::uint32_t>(info->partitions.size())});
+                                       static_cast<std::uint32_t>(info.partitions.size())});
 }
 
 /// A store that knows nothing of the topic is built from what stands on it.
@@ -153,13 +151,17 @@ Result<void> LineTopics::check_new_line(const TopicInfo& info, const TopicSpec* 
     return {};
 }
 
-Result<void> LineTopics::check_mark(Layouts& layouts, const TopicId& topic, Layout& layout) {
-    auto first = read_first_record(log_, topic);
+Result<void> LineTopics::check_mark(Layouts& layouts, TopicInfo& info, Layout& layout) {
+    const TopicId topic = info.spec.topic;
+    auto first = read_first_record(log_, info);
     if (first && first->kind == FirstRecord::Kind::none) {
         // Of unknown effect: the record that is read next tells.
         const auto marked = append_mark(env_, log_, topic, layout.line);
         if (!marked && marked.error().effect == Effect::none) return marked.error();
-        first = read_first_record(log_, topic);
+        auto again = describe_soon(env_, log_, topic);
+        if (!again) return std::move(again).error();
+        info = std::move(*again);
+        first = read_first_record(log_, info);
     }
     if (!first) return std::move(first).error();
     switch (first->kind) {
@@ -199,6 +201,11 @@ Result<void> LineTopics::make_owner_rows(Session& session) {
         }
     }
     return session.commit();
+}
+
+TopicSpec LineTopics::spec_of(const TopicId& topic) const {
+    const TopicSpec* wanted = wanted_of(topic);
+    return wanted != nullptr ? *wanted : TopicSpec{topic, 1, std::nullopt, std::nullopt};
 }
 
 const TopicSpec* LineTopics::wanted_of(const TopicId& topic) const {

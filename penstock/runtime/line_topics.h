@@ -36,10 +36,12 @@ public:
 
 private:
     Result<LineTopic> prepare_topic(Layouts& layouts, const TopicId& topic);
-    Result<Layout> settle_layout(Layouts& layouts, const TopicId& topic);
+    Result<TopicInfo> describe_known(const TopicId& topic);
+    Result<Layout> begin_line(Layouts& layouts, const TopicInfo& info);
     Result<void> check_new_line(const TopicInfo& info, const TopicSpec* wanted);
-    Result<void> check_mark(Layouts& layouts, const TopicId& topic, Layout& layout);
+    Result<void> check_mark(Layouts& layouts, TopicInfo& info, Layout& layout);
     Result<void> make_owner_rows(Session& session);
+    TopicSpec spec_of(const TopicId& topic) const;
     const TopicSpec* wanted_of(const TopicId& topic) const;
 
     Env& env_;

@@ -62,7 +62,9 @@ protected:
 TEST_F(LineTopicsTest, TheFirstRecordNamesTheDatabasesLine) {
     ASSERT_TRUE(start("one", options()));
     const Uuid line = layout_->line;
-    const auto first = read_first_record(log_, kSale);
+    const auto described = log_.describe(kSale);
+    ASSERT_TRUE(described);
+    const auto first = read_first_record(log_, described->front());
     ASSERT_TRUE(first);
     EXPECT_EQ(first->kind, FirstRecord::Kind::mark);
     EXPECT_EQ(first->line, line);
