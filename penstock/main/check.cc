@@ -67,9 +67,7 @@ Result<std::vector<GateCounts>> counts_of_start(Env& env, Session& reader) {
     const std::vector<Route> routes = app->routes();
     LocalGate gate(env);
     PENSTOCK_TRY(fill_gate(gate, routes, reader, GateGeneration(1)));
-    PENSTOCK_TRY(reader.begin());
-    auto campaigns = sale::read_campaigns(reader);
-    reader.rollback();
+    auto campaigns = read_in_transaction(reader, [&] { return sale::read_campaigns(reader); });
     if (!campaigns) return std::move(campaigns).error();
     std::vector<GateCounts> all;
     for (const sale::CampaignRow& campaign : *campaigns) {

@@ -9,14 +9,10 @@
 namespace penstock {
 namespace {
 
-/// What the query finds, in a transaction of its own.
 Result<Rows> read_all(Session& reader, const std::string& sql, std::span<const Value> values) {
     const auto statement = reader.prepare(sql);
     if (!statement) return statement.error();
-    PENSTOCK_TRY(reader.begin());
-    auto rows = run_one(reader, *statement, values);
-    reader.rollback();
-    return rows;
+    return read_in_transaction(reader, [&] { return run_one(reader, *statement, values); });
 }
 
 }  // namespace

@@ -45,9 +45,7 @@ Result<Closed> close_all(Gate& gate, std::span<const Route> routes, Session& rea
                          GateGeneration generation) {
     Closed closed;
     for (const GateLink* link : links_of(routes)) {
-        PENSTOCK_TRY(reader.begin());
-        auto resources = link->resources(reader);
-        reader.rollback();
+        auto resources = read_in_transaction(reader, [&] { return link->resources(reader); });
         if (!resources) return std::move(resources).error();
         for (ResourceSpec& spec : *resources) {
             const auto begun = gate.begin_rebuild(spec, generation);
@@ -116,16 +114,13 @@ Result<GateGeneration> GateRebuild::generation(Session& owner) {
 }
 
 Result<bool> GateRebuild::intact(Session& owner) {
-    PENSTOCK_TRY(owner.begin());
-    const auto present = generation(owner);
-    owner.rollback();
+    const auto present = read_in_transaction(owner, [&] { return generation(owner); });
     if (!present) return present.error();
     auto reader = parts_.store.open(Role::reader, SessionLimits{});
     if (!reader) return std::move(reader).error();
     for (const GateLink* link : links_of(parts_.routes)) {
-        PENSTOCK_TRY((*reader)->begin());
-        const auto resources = link->resources(**reader);
-        (*reader)->rollback();
+        const auto resources =
+            read_in_transaction(**reader, [&] { return link->resources(**reader); });
         if (!resources) return resources.error();
         for (const ResourceSpec& spec : *resources) {
             const auto counts = parts_.gate.counts(spec.resource);
@@ -263,10 +258,10 @@ Result<void> GateRebuild::run(Session& owner) {
     auto ranges = ends();
     if (!ranges) return std::move(ranges).error();
     PENSTOCK_TRY(set_ends(owner, *begun, *ranges));
-    PENSTOCK_TRY((*reader)->begin());
-    PENSTOCK_TRY(find_applied(**reader, *ranges));
-    PENSTOCK_TRY(load_store(parts_.gate, **reader, *closed, *begun));
-    (*reader)->rollback();
+    PENSTOCK_TRY(read_in_transaction(**reader, [&]() -> Result<void> {
+        PENSTOCK_TRY(find_applied(**reader, *ranges));
+        return load_store(parts_.gate, **reader, *closed, *begun);
+    }));
     PENSTOCK_TRY(load_log(*ranges, *begun));
     return open_all(parts_.gate, *closed, *begun);
 }
@@ -275,10 +270,8 @@ Result<void> fill_gate(Gate& gate, std::span<const Route> routes, Session& reade
                        GateGeneration generation) {
     const auto closed = close_all(gate, routes, reader, generation);
     if (!closed) return closed.error();
-    PENSTOCK_TRY(reader.begin());
-    const auto loaded = load_store(gate, reader, *closed, generation);
-    reader.rollback();
-    PENSTOCK_TRY(loaded);
+    PENSTOCK_TRY(
+        read_in_transaction(reader, [&] { return load_store(gate, reader, *closed, generation); }));
     return open_all(gate, *closed, generation);
 }
 

@@ -22,10 +22,9 @@ Result<void> Layouts::prepare(const Dialect& dialect) {
 }
 
 Result<std::optional<Layout>> Layouts::find(const TopicId& topic) {
-    PENSTOCK_TRY(session_.begin());
     const Value values[] = {std::string_view(group_), std::string_view(topic.value())};
-    const auto rows = run_one(session_, select_, values);
-    session_.rollback();
+    const auto rows =
+        read_in_transaction(session_, [&] { return run_one(session_, select_, values); });
     if (!rows) return rows.error();
     if (rows->table.rows() == 0) return std::optional<Layout>();
     Layout layout;

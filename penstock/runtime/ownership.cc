@@ -179,9 +179,7 @@ void Ownership::keep(Owned& owned, const Advance& advance) {
 }
 
 Result<bool> Ownership::was_committed(Session& session, const Owned& owned) {
-    PENSTOCK_TRY(session.begin());
-    const auto rows = read_locked(session, owned.at);
-    session.rollback();
+    const auto rows = read_in_transaction(session, [&] { return read_locked(session, owned.at); });
     if (!rows) return rows.error();
     if (rows->table.rows() != 1) return fenced(owned.at);
     const Owned now = owned_of(rows->table, 0);
@@ -192,17 +190,14 @@ Result<bool> Ownership::was_committed(Session& session, const Owned& owned) {
 }
 
 Result<bool> Ownership::still_owns(Session& session, const Owned& owned) {
-    PENSTOCK_TRY(session.begin());
-    const auto rows = read_locked(session, owned.at);
-    session.rollback();
+    const auto rows = read_in_transaction(session, [&] { return read_locked(session, owned.at); });
     if (!rows) return rows.error();
     return rows->table.rows() == 1 && owned_of(rows->table, 0).epoch == owned.epoch;
 }
 
 Result<std::string> Ownership::session_of(Session& session, const TopicPartition& at) {
-    PENSTOCK_TRY(session.begin());
-    const auto rows = run_one(session, session_of_, key_of(at));
-    session.rollback();
+    const auto rows =
+        read_in_transaction(session, [&] { return run_one(session, session_of_, key_of(at)); });
     if (!rows) return rows.error();
     return rows->table.rows() == 0 ? "" : std::string(rows->table.text(0, 0));
 }
@@ -214,10 +209,8 @@ Result<std::map<TopicPartition, Owned>> read_owned(Store& store, const std::stri
     const auto select =
         reader.prepare(fmt::format("SELECT {} FROM penstock_owner WHERE grp = :grp", kColumns));
     if (!select) return select.error();
-    PENSTOCK_TRY(reader.begin());
     const Value values[] = {std::string_view(group)};
-    const auto rows = run_one(reader, *select, values);
-    reader.rollback();
+    const auto rows = read_in_transaction(reader, [&] { return run_one(reader, *select, values); });
     if (!rows) return rows.error();
     std::map<TopicPartition, Owned> all;
     for (std::size_t i = 0; i < rows->table.rows(); ++i) {

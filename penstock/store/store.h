@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -112,6 +113,15 @@ public:
 
 /// run() of a single call.
 Result<Rows> run_one(Session& session, StatementId statement, std::span<const Value> parameters);
+
+/// What body() says, in a transaction of its own that is rolled back: for what only reads.
+template <class Body>
+auto read_in_transaction(Session& session, Body&& body) -> std::invoke_result_t<Body> {
+    PENSTOCK_TRY(session.begin());
+    auto read = body();
+    session.rollback();
+    return read;
+}
 
 /// What differs between engines in the text of statements. Values, no I/O.
 class Dialect {
