@@ -119,7 +119,7 @@ void Keeper::mend_gate() {
     const MonoTime now = parts_.env.clock.mono();
     if (now < next_gate_) return;
     next_gate_ = now + kGatePause;
-    const bool doubt = gate_doubt_;
+    const bool doubt = gate_doubt_.exchange(false);  // what comes meanwhile needs another rebuild
     const Result<bool> intact = parts_.gate_rebuild.intact(*session_);
     Result<void> mended;
     if (!intact) {
@@ -132,11 +132,11 @@ void Keeper::mend_gate() {
         if (why.lost == Lost::session) (void)session_->reconnect();
         wait_for("the gate: " + why.text);
         gate_lost_ = true;
+        if (doubt) gate_doubt_ = true;
         if (parts_.owner.alone && why.code != Code::unreachable) parts_.observer.fatal(why);
         return;
     }
     gate_lost_ = false;
-    if (doubt) gate_doubt_ = false;
     if (ready_ || stopping_ || failed_) return;
     parts_.refuse_all(std::nullopt);
     ready_ = true;

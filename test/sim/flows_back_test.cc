@@ -116,6 +116,65 @@ TEST(FlowsBack, AClaimWhoseDeadlinePassed) {
     });
 }
 
+/// Leaves two appends in doubt: the second at once, the first while the gate is rebuilt for that.
+class DoubtfulLog final : public LogWrapper {
+public:
+    struct Doubts {
+        bool on = false;
+        std::vector<std::pair<std::uint64_t, AppendSink*>> held;
+        int rebuilds = 0;
+    };
+    DoubtfulLog(Log& target, Doubts& doubts) : LogWrapper(target), doubts_(doubts) {}
+
+    void append(const TopicPartition& at, std::span<const Record> records, std::uint64_t first_tag,
+                AppendSink& sink) override {
+        if (!doubts_.on) return target_.append(at, records, first_tag, sink);
+        doubts_.held.emplace_back(first_tag, &sink);
+        if (doubts_.held.size() == 2) answer();
+    }
+    /// In a rebuild; nothing else asks while the node runs alone.
+    Result<std::vector<TopicInfo>> describe(const std::optional<TopicId>& topic) override {
+        doubts_.rebuilds += doubts_.on;
+        answer();
+        return target_.describe(topic);
+    }
+
+private:
+    void answer() {
+        if (doubts_.held.empty()) return;
+        const auto [tag, sink] = doubts_.held.back();
+        doubts_.held.pop_back();
+        const Appended unknown{tag, unknown_effect(Code::unreachable, "no answer")};
+        sink->appended({&unknown, 1});
+    }
+    Doubts& doubts_;
+};
+
+TEST(FlowsBack, AnAppendInDoubtWhileTheGateIsRebuilt) {
+    Machine machine;
+    DoubtfulLog::Doubts doubts;
+    machine.wrap_log([&](Log& log) { return std::make_unique<DoubtfulLog>(log, doubts); });
+    machine.run([&] {
+        ASSERT_TRUE(machine.boot()) << machine.failure();
+        machine.create("c", {kUnits, std::nullopt, {}, {}});
+        SaleHistory history;
+        doubts.on = true;
+        std::vector<std::pair<ClaimForm, std::uint64_t>> waiting;
+        for (const char* name : {"early", "next"}) {
+            const ClaimForm form = claim(name);
+            history.asked(form);
+            waiting.emplace_back(form, machine.submit(form));
+        }
+        for (const auto& [form, tag] : waiting) {
+            EXPECT_EQ(history.answered(form, machine.wait(tag)), "");
+        }
+        EXPECT_TRUE(machine.until([&] { return doubts.rebuilds == 2; })) << doubts.rebuilds;
+        doubts.on = false;
+        sell_out_and_check(machine, history);
+        machine.shut_down();
+    });
+}
+
 /// A claim that reaches the log past the gate, as a foreign producer's would.
 void produce(Machine& machine, const ClaimForm& form) {
     const Made made(form, machine.now());
