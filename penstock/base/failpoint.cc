@@ -24,6 +24,12 @@ std::map<std::string, std::string, std::less<>> read_failpoints() {
     return all;
 }
 
+/// Sends the process `signal` if the failpoint is on and its file is there, once a file.
+void signal_at_failpoint(std::string_view name, int signal) {
+    const auto file = failpoint(name);
+    if (file && ::unlink(file->c_str()) == 0) ::raise(signal);
+}
+
 }  // namespace
 
 std::optional<std::string> failpoint(std::string_view name) {
@@ -33,8 +39,11 @@ std::optional<std::string> failpoint(std::string_view name) {
 }
 
 void stop_at_failpoint(std::string_view name) {
-    const auto file = failpoint(name);
-    if (file && ::unlink(file->c_str()) == 0) ::raise(SIGSTOP);
+    signal_at_failpoint(name, SIGSTOP);
+}
+
+void die_at_failpoint(std::string_view name) {
+    signal_at_failpoint(name, SIGKILL);
 }
 
 }  // namespace penstock

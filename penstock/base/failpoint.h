@@ -16,5 +16,8 @@ std::optional<std::string> failpoint(std::string_view name);
 /// the process with SIGSTOP, as a machine's pause would.
 void stop_at_failpoint(std::string_view name);
 
+/// The same, but the process dies of SIGKILL.
+void die_at_failpoint(std::string_view name);
+
 }  // namespace penstock
 #endif

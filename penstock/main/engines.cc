@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "penstock/base/failpoint.h"
 #include "penstock/gate/local/local_gate.h"
 #include "penstock/log/file/file_log.h"
 #include "penstock/log/file/file_log_view.h"
@@ -216,6 +217,9 @@ Result<std::unique_ptr<Gate>> open_gate(Env& env, const cli::Settings& settings,
     RedisGateOptions options;
     options.url = settings.gate.url;
     options.prefix = settings.gate.prefix;
+#if PENSTOCK_FAILPOINTS
+    if (const auto name = failpoint("gate.without")) options.without = gate_check_of(*name);
+#endif
     return opened_at("gate.url", as<Gate>(RedisGate::open(env, options, observer)));
 #else
     (void)observer;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "penstock/base/failpoint.h"
+
 namespace penstock {
 namespace {
 
@@ -77,6 +79,9 @@ void Keeper::keep_lease() {
             parts_.observer.say(RuntimeObserver::Level::info, "the database answers again");
         }
         act_on(*view);
+#if PENSTOCK_FAILPOINTS
+        if (failpoint("bury.off")) return;
+#endif
         // Whoever takes a dead one's row away sees to what it had admitted.
         if (const auto died = membership_.bury_dead(*session_); died && *died) gate_doubt_ = true;
         return;

@@ -1,4 +1,5 @@
 // What the requester asks the gate, and what it makes of the answers.
+#include "penstock/base/failpoint.h"
 #include "penstock/runtime/pending_parts.h"
 
 namespace penstock {
@@ -63,6 +64,9 @@ void LineRequester::answered(std::span<const Answer> answers) noexcept {
     }
     if (lost && options_.on_gate_lost) options_.on_gate_lost();
     if (in_doubt && options_.on_in_doubt) options_.on_in_doubt();
+#if PENSTOCK_FAILPOINTS
+    if (!admitted.empty()) die_at_failpoint("gate.after_ask");
+#endif
     append(admitted);
 }
 

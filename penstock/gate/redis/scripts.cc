@@ -1,6 +1,9 @@
 #include "penstock/gate/redis/scripts.h"
 
-#include <string_view>
+#include <algorithm>
+#include <iterator>
+
+#include "penstock/base/check.h"
 
 namespace penstock {
 namespace {
@@ -275,33 +278,23 @@ end
 return {'ok', state()}
 )lua";
 
-constexpr std::string_view name_of(GateCheck check) {
-    switch (check) {
-        case GateCheck::none:
-            return "";
-        case GateCheck::again:
-            return "<again>";
-        case GateCheck::run_id:
-            return "<run_id>";
-        case GateCheck::generation:
-            return "<generation>";
-        case GateCheck::current:
-            return "<current>";
-        case GateCheck::whole:
-            return "<whole>";
-        case GateCheck::types:
-            return "<types>";
-    }
-    return "";
-}
+struct NamedCheck {
+    GateCheck check;
+    std::string_view name;
+};
+constexpr NamedCheck kChecks[] = {{GateCheck::again, "again"},
+                                  {GateCheck::run_id, "run_id"},
+                                  {GateCheck::generation, "generation"},
+                                  {GateCheck::current, "current"},
+                                  {GateCheck::whole, "whole"},
+                                  {GateCheck::types, "types"}};
 
 std::string script_of(std::string_view body, GateCheck without) {
     std::string script = std::string(kPrelude) + std::string(body);
-    for (const GateCheck check : {GateCheck::again, GateCheck::run_id, GateCheck::generation,
-                                  GateCheck::current, GateCheck::whole, GateCheck::types}) {
-        const std::string_view name = name_of(check);
-        for (std::size_t at = script.find(name); at != std::string::npos; at = script.find(name)) {
-            script.replace(at, name.size(), check == without ? "false" : "true");
+    for (const auto& [check, name] : kChecks) {
+        const std::string mark = "<" + std::string(name) + ">";
+        for (std::size_t at = script.find(mark); at != std::string::npos; at = script.find(mark)) {
+            script.replace(at, mark.size(), check == without ? "false" : "true");
         }
     }
     return script;
@@ -316,5 +309,14 @@ std::string claims_script(GateCheck without) {
 std::string control_script(GateCheck without) {
     return script_of(kControl, without);
 }
+
+#if PENSTOCK_FAILPOINTS
+GateCheck gate_check_of(std::string_view name) {
+    const auto* const found = std::find_if(std::begin(kChecks), std::end(kChecks),
+                                           [&](const NamedCheck& one) { return one.name == name; });
+    PENSTOCK_CHECK(found != std::end(kChecks));
+    return found->check;
+}
+#endif
 
 }  // namespace penstock

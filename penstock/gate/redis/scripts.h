@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 /// What Redis runs for us. A resource is a hash and, while it is rebuilt, a second one, in one hash
 /// slot. Fields of <prefix>{<name>}:
@@ -29,6 +30,10 @@ enum class GateCheck : std::uint8_t {
     whole,       ///< nor one whose fields are not as many as were written
     types,       ///< keys that hold something else are not touched
 };
+
+#if PENSTOCK_FAILPOINTS
+GateCheck gate_check_of(std::string_view name);
+#endif
 
 /// KEYS: the hash, back. ARGV: run id, the generation (20 digits) that the caller saw last and the
 /// least number of writes that it must have, generation for a load or empty, fields (MessagePack:
