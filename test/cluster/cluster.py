@@ -1,7 +1,8 @@
 """Nodes of the real program on real engines, for the tests of this folder.
 
-Their usage: NAME_test.py PENSTOCK postgres|mariadb [--long] [test names]"""
+Their usage: NAME_test.py PENSTOCK FAULT_PROXY postgres|mariadb [--long] [test names]"""
 
+import itertools
 import json
 import os
 import pathlib
@@ -18,6 +19,7 @@ import engines  # noqa: E402
 from crowd import PATIENCE_S, Crowd, call  # noqa: E402
 
 PENSTOCK = ""
+FAULT_PROXY = ""
 STORE = ""
 LONG = False
 LEASE_S = 2
@@ -28,8 +30,9 @@ QUICK_BROKERS = {"broker.session.timeout.ms": 2000, "broker.heartbeat.interval.m
 
 
 def main() -> None:
-    global PENSTOCK, STORE, LONG
+    global PENSTOCK, FAULT_PROXY, STORE, LONG
     PENSTOCK = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    FAULT_PROXY = str(pathlib.Path(sys.argv.pop(1)).resolve())
     STORE = sys.argv.pop(1)
     if "--long" in sys.argv:
         sys.argv.remove("--long")
@@ -97,6 +100,7 @@ class Node:
 
 class Cluster(unittest.TestCase):
     brokers = 1
+    broker_settings = QUICK_BROKERS
 
     def setUp(self):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="penstock-cluster-"))
@@ -104,11 +108,17 @@ class Cluster(unittest.TestCase):
         self.engines = engines.Engines(self.root)
         self.addCleanup(engines.shutil.rmtree, self.root, True)
         self.addCleanup(self.engines.end)
-        self.kafka = self.engines.start_brokers(self.brokers, QUICK_BROKERS)
+        self.start_engines()
+        self.nodes = []
+
+    def start_engines(self) -> None:
+        """The engines, and where the nodes reach them."""
+        self.kafka = self.engines.start_brokers(self.brokers, self.broker_settings)
         self.bootstrap = ",".join(broker["url"] for broker in self.kafka)
         self.redis = self.engines.start("redis", "redis", {})
+        self.redis_url = self.redis["url"]
         self.database = self.engines.start(STORE, STORE, {})
-        self.nodes = []
+        self.database_url = self.database["url"]
 
     def tearDown(self):
         for node in self.nodes:
@@ -122,16 +132,19 @@ class Cluster(unittest.TestCase):
         settings = {"kind": "kafka", "brokers": self.bootstrap,
                     "accept_data_loss": self.brokers < 3, **log}
         lines = ["[log]", *(f"{key} = {json.dumps(value)}" for key, value in settings.items()),
-                 "[gate]", 'kind = "redis"', f'url = "{self.redis["url"]}"',
-                 "[store]", f'kind = "{STORE}"', f'url = "{self.database["url"]}"',
+                 "[gate]", 'kind = "redis"', f'url = "{self.redis_url}"',
+                 "[store]", f'kind = "{STORE}"', f'url = "{self.database_url}"',
                  "[runtime]", f'lease = "{LEASE_S}s"', ""]
         pathlib.Path(self.config()).write_text("\n".join(lines))
         return self.config()
 
-    def start(self, count: int, **log):
+    def start(self, count: int, failpoints="", **log):
+        """In `failpoints` {node} is the number of the node."""
         config = self.write_config(**log)
         for _ in range(count):
-            self.nodes.append(Node(config, self.root / f"node-{len(self.nodes)}.log"))
+            number = len(self.nodes)
+            self.nodes.append(Node(config, self.root / f"node-{number}.log",
+                                   failpoints.format(node=number)))
         for node in self.alive():
             eventually("a node is ready", node.ready)
         return self.nodes
@@ -143,6 +156,23 @@ class Cluster(unittest.TestCase):
         status, body = call(self.nodes[-1].url, "PUT", f"/v1/campaigns/{name}",
                             json.dumps({"quantity": units, **limits}))
         self.assertEqual(status, 201, body)
+
+    def sell_through(self, faults: list, rounds: int, step: int, failpoints="") -> None:
+        """A fault amid every so many units, one kind after the other, then the rest."""
+        self.start(3, failpoints)
+        units = step * (rounds + 1)
+        self.open_campaign("c", units, per_user=1)
+        self.crowd = Crowd(self.nodes, "c", 24, allowed=0)
+        for _, fault in zip(range(rounds), itertools.cycle(faults)):
+            goal = self.crowd.allow_more(step)
+            eventually("claims are granted", lambda: self.crowd.granted() >= goal - step // 2)
+            fault()
+        self.crowd.allow()
+        self.check_exact(self.crowd, "c", units)
+
+    def told(self, text: str) -> int:
+        """How often the nodes wrote it to their logs."""
+        return sum(node.log.read_text().count(text) for node in self.nodes)
 
     def owner(self) -> Node:
         return eventually("somebody owns the line",
@@ -161,12 +191,27 @@ class Cluster(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return [line.split("\t") for line in done.stdout.splitlines()]
 
+    def redis_cli(self, *words, port=None) -> str:
+        done = subprocess.run(["redis-cli", "-p", str(port or self.redis["port"]), *words],
+                              capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def run_verify(self, history: pathlib.Path) -> subprocess.CompletedProcess:
+        return subprocess.run([PENSTOCK, "verify", "--config", self.config(), "--server",
+                               self.alive()[0].url, "--history", str(history)],
+                              capture_output=True, text=True)
+
     def verify(self, history: pathlib.Path) -> str:
-        verified = subprocess.run([PENSTOCK, "verify", "--config", self.config(), "--server",
-                                   self.alive()[0].url, "--history", str(history)],
-                                  capture_output=True, text=True)
+        verified = self.run_verify(history)
         self.assertEqual(verified.returncode, 0, verified.stdout + verified.stderr)
         return verified.stdout
+
+    def granted_of(self, claims: list) -> dict:
+        """Those of them that were granted, and the answer."""
+        answers = {claim: call(self.alive()[0].url, "GET", f"/v1/claims/{claim}")
+                   for claim in claims}
+        self.assertLessEqual({status for status, _ in answers.values()}, {200, 404})
+        return {claim: body for claim, (status, body) in answers.items() if status == 200}
 
     def gate_knows(self, campaign: str, units: int) -> None:
         """Exactly so many are granted and none is on its way."""
@@ -177,10 +222,11 @@ class Cluster(unittest.TestCase):
     def check_exact(self, crowd: Crowd, campaign: str, units: int):
         crowd.join()
         told = {claim: body for claim, (word, body) in crowd.answers.items() if word == "granted"}
+        eventually("all are ready", lambda: all(node.ready() for node in self.alive()))
+        told.update(self.granted_of(crowd.given_up))
         self.assertEqual(len(told), units)
         self.assertEqual(sorted(body["position"] for body in told.values()),
                          list(range(1, units + 1)))
-        eventually("all are ready", lambda: all(node.ready() for node in self.alive()))
         for claim in list(told)[:20]:
             self.assertEqual(call(self.alive()[0].url, "GET", f"/v1/claims/{claim}"),
                              (200, told[claim]))

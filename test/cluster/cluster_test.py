@@ -3,7 +3,6 @@
 joins, and whatever the gate forgets. Usage: cluster.py"""
 
 import signal
-import subprocess
 import uuid
 
 import cluster
@@ -62,8 +61,7 @@ class SeveralProcesses(cluster.Cluster):
         self.open_campaign("c", 3000, per_user=1)
         crowd = Crowd(self.nodes, "c", 16)
         eventually("claims are granted", lambda: crowd.granted() >= 500)
-        subprocess.run(["redis-cli", "-p", str(self.redis["port"]), "FLUSHALL"], check=True,
-                       capture_output=True)
+        self.redis_cli("FLUSHALL")
         eventually("the sale goes on", lambda: crowd.granted() >= 1500)
         self.engines.obey({"do": "restart", "name": "redis"})
         self.check_exact(crowd, "c", 3000)

@@ -1,5 +1,6 @@
 """Callers of a sale that lose their server now and then, and do not give up."""
 
+import collections
 import http.client
 import json
 import math
@@ -10,6 +11,7 @@ import uuid
 
 PATIENCE_S = 90
 FINAL = {"granted", "sold_out", "limit_reached"}
+LOST = "0"
 
 
 def call(url: str, method: str, path: str, body=None, timeout=30, **fields):
@@ -23,20 +25,23 @@ def call(url: str, method: str, path: str, body=None, timeout=30, **fields):
 
 
 class Crowd:
-    """Callers that ask under the same id, at any node, until they are told a yes or a no.
+    """Callers that ask under the same id, at any node, until they are told a yes or a no; with
+    `give_up` somebody else comes, under another id, for one that lost its server.
 
     They begin only as many claims as are allowed, so that a sale lasts as long as its faults.
     """
 
     def __init__(self, nodes, campaign: str, callers: int,
-                 allowed=math.inf) -> None:
-        self.nodes, self.campaign = nodes, campaign
+                 allowed=math.inf, give_up=False) -> None:
+        self.nodes, self.campaign, self.give_up = nodes, campaign, give_up
         self.answers = {}  # id -> what its caller was told at last
+        self.given_up = []  # ids whose callers went away without an answer
         self.history = []  # each attempt, as `verify --history` reads it
+        self.codes = collections.Counter()  # of the attempts' answers
         self.lock = threading.Lock()
         self.turn = threading.Condition()
         self.made, self.allowed = 0, allowed
-        self.sold_out = False
+        self.sold_out = self.left = False
         self.threads = [threading.Thread(target=self.call_on, args=(i,), daemon=True)
                         for i in range(callers)]
         for thread in self.threads:
@@ -68,15 +73,27 @@ class Crowd:
             self.sold_out = True
             self.turn.notify_all()
 
+    def leave(self) -> None:
+        """Whoever still waits for a yes or a no goes away without it."""
+        self.left = True
+        self.end()
+
     def call_on(self, at: int) -> None:
         while number := self.begin():
             claim = str(uuid.uuid4())
-            while True:
+            user = f"user-{number}"
+            while not self.left:
                 at += 1
                 nodes = self.nodes  # a test may exchange them
-                word, body = self.ask(nodes[at % len(nodes)], claim, f"user-{number}")
+                word, body = self.ask(nodes[at % len(nodes)], claim, user)
                 if word in FINAL:
                     break
+                if self.give_up and word == LOST:
+                    with self.lock:
+                        self.given_up.append(claim)
+                    claim = user = str(uuid.uuid4())
+            else:
+                return
             with self.lock:
                 self.answers[claim] = (word, body)
             if word == "sold_out":
@@ -87,6 +104,9 @@ class Crowd:
             status, body = call(node.url, "POST", f"/v1/campaigns/{self.campaign}/claims",
                                 json.dumps({"user_id": user}), timeout=10,
                                 **{"Idempotency-Key": claim})
+        except ConnectionRefusedError:
+            time.sleep(0.02)
+            return "nobody is there", None
         except (OSError, http.client.HTTPException, ValueError):
             status, body = 0, {}
         self.remember(claim, user, status, body)
@@ -102,15 +122,20 @@ class Crowd:
                            "body": json.dumps(body)})
         with self.lock:
             self.history.append(line)
+            self.codes[body.get("code")] += 1
 
     def write_history(self, path: pathlib.Path) -> pathlib.Path:
         with self.lock:
             path.write_text("".join(line + "\n" for line in self.history))
         return path
 
-    def granted(self) -> int:
+    def told(self, word: str) -> int:
+        """How many claims ended with this answer."""
         with self.lock:
-            return sum(1 for word, _ in self.answers.values() if word == "granted")
+            return sum(1 for last, _ in self.answers.values() if last == word)
+
+    def granted(self) -> int:
+        return self.told("granted")
 
     def join(self) -> None:
         until = time.monotonic() + PATIENCE_S

@@ -17,14 +17,10 @@ STEP = 200
 class Fence(cluster.Cluster):
     def start_pair(self, *more: str) -> None:
         """Two nodes, of which each stops itself at its next batch once its file is there."""
-        config = self.write_config()
-        for number in range(2):
-            self.nodes.append(cluster.Node(
-                config, self.root / f"node-{number}.log",
-                ";".join([f"lane.before_transaction={self.stop_file(number)}", *more])))
-            eventually("a node is ready", self.nodes[-1].ready)
+        stop = f"lane.before_transaction={self.stop_file('{node}')}"
+        self.start(2, ";".join([stop, *more]))
 
-    def stop_file(self, number: int) -> pathlib.Path:
+    def stop_file(self, number) -> pathlib.Path:
         return self.root / f"stop-{number}"
 
     def stop_and_resume_the_owner(self, crowd: Crowd) -> cluster.Node:
@@ -49,9 +45,9 @@ class Fence(cluster.Cluster):
             goal = crowd.allow_more(STEP)
             eventually("claims are granted", lambda: crowd.granted() >= goal - STEP)
             owner = self.stop_and_resume_the_owner(crowd)
-            eventually("the late write was refused", lambda: self.refusals() > refused)
+            eventually("the late write was refused", lambda: self.told(REFUSED) > refused)
             eventually("it gave up what it had lost", lambda: owner.owns() == 0)
-            refused = self.refusals()
+            refused = self.told(REFUSED)
         crowd.allow()
         self.check_exact(crowd, "c", units)
 
@@ -66,11 +62,8 @@ class Fence(cluster.Cluster):
         crowd.allow_more(2 * STEP)
         eventually("the sale goes on", lambda: crowd.granted() >= goal)
         self.assertTrue(not stopped.runs() or stopped.owns() == 1)
-        self.assertEqual(self.refusals(), 0)
-        crowd.end()
-
-    def refusals(self) -> int:
-        return sum(node.log.read_text().count(REFUSED) for node in self.nodes)
+        self.assertEqual(self.told(REFUSED), 0)
+        crowd.leave()
 
 
 if __name__ == "__main__":
