@@ -595,6 +595,9 @@ TEST_F(VerifyTest, ComparesTheCallersSide) {
     const std::string owner = line("f-sold", 409, R"({"code":"sold_out"})");
     const std::string retried = line("l-4", 409, R"({"code":"none_free"})");
     EXPECT_EQ(failed({nullptr, {}, good + sold + owner + retried}), "") << text_;
+    const std::string before = line("f-sold", 409, R"({"code":"none_free"})");
+    EXPECT_EQ(failed({nullptr, {}, before + owner}), "") << "the gate spoke of an attempt\n"
+                                                         << text_;
     const std::string told = "callers were told what is recorded";
     const std::string silent = "claims that the gate refused wrote no record";
     const auto expect = [&](const std::string& history, const std::string& check) {
@@ -605,6 +608,8 @@ TEST_F(VerifyTest, ComparesTheCallersSide) {
     expect(line("never", 201, with_position(1)), told);
     expect(line("f-sold", 201, with_position(1)), told);
     expect(line("f-sold", 409, R"({"code":"closed"})"), told);
+    expect(before, told);
+    expect(line("f-sold", 409, R"({"code":"expired"})") + owner, told);
     expect("not json\n", told);
     expect(line("l-4", 409, R"({"code":"sold_out"})"), silent);
     expect(line("f-type", 409, R"({"code":"sold_out"})"), told);
