@@ -2,12 +2,25 @@
 
 #include <sys/random.h>
 
+#include <fstream>
+
 #include "penstock/base/check.h"
+#include "penstock/base/failpoint.h"
 #include "penstock/base/posix_files.h"
 #include "penstock/base/thread_executor.h"
 
 namespace penstock {
 namespace {
+
+#if PENSTOCK_FAILPOINTS
+/// By how much the wall clock was set: ms in the file that the failpoint names, read each time.
+std::chrono::milliseconds stepped_by() {
+    const auto file = failpoint("clock.step");
+    std::int64_t ms = 0;
+    if (file) std::ifstream(*file) >> ms;
+    return std::chrono::milliseconds(ms);
+}
+#endif
 
 class SystemClock final : public Clock {
 public:
@@ -15,7 +28,12 @@ public:
         return MonoTime(std::chrono::steady_clock::now().time_since_epoch());
     }
     LogTime wall() override {
-        return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+        const auto now = std::chrono::system_clock::now();
+#if PENSTOCK_FAILPOINTS
+        return std::chrono::floor<std::chrono::milliseconds>(now) + stepped_by();
+#else
+        return std::chrono::floor<std::chrono::milliseconds>(now);
+#endif
     }
 };
 

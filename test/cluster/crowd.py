@@ -1,6 +1,7 @@
 """Callers of a sale that lose their server now and then, and do not give up."""
 
 import collections
+import datetime
 import http.client
 import json
 import math
@@ -10,7 +11,7 @@ import time
 import uuid
 
 PATIENCE_S = 90
-FINAL = {"granted", "sold_out", "limit_reached"}
+FINAL = {"granted", "sold_out", "limit_reached", "expired"}
 LOST = "0"
 
 
@@ -26,15 +27,18 @@ def call(url: str, method: str, path: str, body=None, timeout=30, **fields):
 
 class Crowd:
     """Callers that ask under the same id, at any node, until they are told a yes or a no; with
-    `give_up` somebody else comes, under another id, for one that lost its server.
+    `give_up` somebody else comes, under another id, for one that lost its server. With `patience_s`
+    every second claim has a deadline so far ahead.
 
     They begin only as many claims as are allowed, so that a sale lasts as long as its faults.
     """
 
     def __init__(self, nodes, campaign: str, callers: int,
-                 allowed=math.inf, give_up=False) -> None:
-        self.nodes, self.campaign, self.give_up = nodes, campaign, give_up
+                 allowed=math.inf, give_up=False, patience_s=None) -> None:
+        self.nodes, self.campaign = nodes, campaign
+        self.give_up, self.patience_s = give_up, patience_s
         self.answers = {}  # id -> what its caller was told at last
+        self.deadlines = {}  # id -> Unix ms
         self.given_up = []  # ids whose callers went away without an answer
         self.history = []  # each attempt, as `verify --history` reads it
         self.codes = collections.Counter()  # of the attempts' answers
@@ -82,6 +86,8 @@ class Crowd:
         while number := self.begin():
             claim = str(uuid.uuid4())
             user = f"user-{number}"
+            if self.patience_s is not None and number % 2:
+                self.deadlines[claim] = int((time.time() + self.patience_s) * 1000)
             while not self.left:
                 at += 1
                 nodes = self.nodes  # a test may exchange them
@@ -102,7 +108,7 @@ class Crowd:
     def ask(self, node, claim: str, user: str):
         try:
             status, body = call(node.url, "POST", f"/v1/campaigns/{self.campaign}/claims",
-                                json.dumps({"user_id": user}), timeout=10,
+                                json.dumps(self.wish(claim, user)), timeout=10,
                                 **{"Idempotency-Key": claim})
         except ConnectionRefusedError:
             time.sleep(0.02)
@@ -115,6 +121,13 @@ class Crowd:
         if status != 409:
             time.sleep(0.02)
         return body.get("code", str(status)), None
+
+    def wish(self, claim: str, user: str) -> dict:
+        deadline_ms = self.deadlines.get(claim)
+        if deadline_ms is None:
+            return {"user_id": user}
+        deadline = datetime.datetime.fromtimestamp(deadline_ms / 1000, datetime.timezone.utc)
+        return {"user_id": user, "deadline": deadline.isoformat(timespec="milliseconds")}
 
     def remember(self, claim: str, user: str, status: int, body: dict) -> None:
         line = json.dumps({"id": claim, "type": "sale.claim", "key": self.campaign,
