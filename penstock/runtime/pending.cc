@@ -82,9 +82,13 @@ void LineRequester::admit(const Submission& submission, Waiter waiter, Outbox& o
     const LogTime now = env_.clock.wall();
     if (beyond_horizon(command.id, now, options_.dedup_horizon)) return answer(IdTooOld{});
     if (const auto made_at = uuid_v7_time(command.id); made_at && *made_at > now + kMaxIdAhead) {
-        return answer(error(Code::invalid,
-                            "the id is a version 7 UUID whose time is more than 10 "
-                            "minutes ahead; make it from the present time"));
+        // On record it was made in time: then our clock is wrong.
+        return answer_from_store(
+            command.id, body, {waiter},
+            error(Code::invalid,
+                  "the id is a version 7 UUID whose time is more than 10 minutes ahead; make it "
+                  "from the present time"),
+            out);
     }
     const auto destination =
         std::find_if(destinations_.begin(), destinations_.end(),

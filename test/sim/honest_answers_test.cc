@@ -144,6 +144,20 @@ TEST_P(HonestAnswers, AVersion7IdOlderThanTheHorizonIsNeverExecuted) {
         given);
 }
 
+TEST_P(HonestAnswers, AVersion7IdOnRecordKeepsItsAnswerWhenTheClockGoesBack) {
+    run([](Machine& machine) {
+        machine.create("c", {10, std::nullopt, {}, {}});
+        const std::string id =
+            format_uuid(make_uuid_v7(machine.now(), machine.world().env().random));
+        const Answered granted = machine.ask(claim("u", id));
+        EXPECT_EQ(word_of(granted), "granted");
+        machine.world().executor().step_wall(-24h);
+        EXPECT_EQ(settled_bytes(machine.ask(claim("u", id))), settled_bytes(granted));
+        EXPECT_EQ(word_of(machine.ask(claim("v", id))), "id_reused");
+        expect_units(machine, 1);
+    });
+}
+
 TEST_P(HonestAnswers, ADeadlineThatPassesInLineRefusesForEverAndTheUnitFlowsBack) {
     run([](Machine& machine) {
         machine.create("c", {1, std::nullopt, {}, {}});
