@@ -11,7 +11,8 @@ import uuid
 
 import cluster
 from cluster import eventually
-from crowd import Crowd
+from crowd import Crowd, call
+from node import Node
 
 DAY_MS = 24 * 3600 * 1000
 FLUTTER_MS = 5_000
@@ -101,6 +102,27 @@ class SteppedClocks(cluster.Cluster):
         self.crowd.nodes = self.alive()
         self.decide(STEP)
         self.check_all()
+
+    def test_an_id_that_tells_its_time_keeps_its_answer(self):
+        """Also where it seems to come from the future."""
+        self.begin(0)
+        claim = version_7_id()
+        status, told = self.claim(self.first, claim)
+        self.assertEqual(status, 201, told)
+        self.step(-DAY_MS, *self.nodes)
+        for node in self.nodes:
+            self.assertEqual(self.claim(node, claim), (200, told))
+            self.assertEqual(self.claim(node, version_7_id())[0], 400)
+
+    def claim(self, node: Node, claim: str):
+        return call(node.url, "POST", "/v1/campaigns/c/claims", '{"user_id": "ada"}',
+                    **{"Idempotency-Key": claim})
+
+
+def version_7_id() -> str:
+    """RFC 9562, 5.7: 48 bits of Unix ms, then chance."""
+    ms, chance = int(time.time() * 1000), uuid.uuid4().hex
+    return str(uuid.UUID(f"{ms:012x}7{chance[:3]}8{chance[-15:]}"))
 
 
 if __name__ == "__main__":

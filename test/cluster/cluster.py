@@ -17,6 +17,7 @@ for folder in ("engines", "kit"):
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / folder))
 import engines  # noqa: E402
 from crowd import PATIENCE_S, Crowd, call  # noqa: E402
+from node import Node  # noqa: E402
 
 PENSTOCK = ""
 FAULT_PROXY = ""
@@ -49,53 +50,6 @@ def eventually(what: str, holds, patience_s=PATIENCE_S):
         if time.monotonic() > until:
             raise AssertionError(f"not within {patience_s} s: {what}")
         time.sleep(0.05)
-
-
-class Node:
-    """`failpoints`: see penstock/base/failpoint.h."""
-
-    def __init__(self, config: str, log: pathlib.Path, failpoints="") -> None:
-        self.log = log
-        with log.open("w") as messages:
-            self.process = subprocess.Popen(
-                [PENSTOCK, "serve", "--config", config, "--listen", "127.0.0.1:0", "--output",
-                 "json"], stdout=subprocess.PIPE, stderr=messages, text=True,
-                env={**os.environ, "TEST_FAILPOINTS": failpoints})
-        with self.process.stdout:
-            line = self.process.stdout.readline()
-        if not line:
-            raise AssertionError(f"the node did not start: {log.read_text()}")
-        self.url = json.loads(line)["url"]
-
-    def runs(self) -> bool:
-        return self.process.poll() is None
-
-    def readiness(self):
-        """What /readyz says: the status, and what the node waits for."""
-        status, body = call(self.url, "GET", "/readyz", timeout=10)
-        return status, body.get("waits_for", "")
-
-    def ready(self) -> bool:
-        try:
-            return self.readiness()[0] == 200
-        except OSError:
-            return False
-
-    def owns(self) -> int:
-        """How many partitions this node decides."""
-        try:
-            runtime = call(self.url, "GET", "/v1/runtime", timeout=5)[1]
-        except OSError:
-            return 0
-        return sum(1 for partition in runtime["partitions"] if partition["owned"])
-
-    def send(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    def end(self, number=signal.SIGTERM) -> int:
-        self.process.send_signal(signal.SIGCONT)
-        self.process.send_signal(number)
-        return self.process.wait(PATIENCE_S)
 
 
 class Cluster(unittest.TestCase):
@@ -143,7 +97,7 @@ class Cluster(unittest.TestCase):
         config = self.write_config(**log)
         for _ in range(count):
             number = len(self.nodes)
-            self.nodes.append(Node(config, self.root / f"node-{number}.log",
+            self.nodes.append(Node(PENSTOCK, config, self.root / f"node-{number}.log",
                                    failpoints.format(node=number)))
         for node in self.alive():
             eventually("a node is ready", node.ready)

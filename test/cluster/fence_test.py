@@ -8,6 +8,7 @@ import signal
 import cluster
 from cluster import eventually
 from crowd import Crowd
+from node import Node
 from processes import is_stopped
 
 REFUSED = "has another owner now"
@@ -23,7 +24,7 @@ class Fence(cluster.Cluster):
     def stop_file(self, number) -> pathlib.Path:
         return self.root / f"stop-{number}"
 
-    def stop_and_resume_the_owner(self, crowd: Crowd) -> cluster.Node:
+    def stop_and_resume_the_owner(self, crowd: Crowd) -> Node:
         owner = self.owner()
         self.stop_file(self.nodes.index(owner)).touch()
         eventually("the owner stopped with a batch in hand", lambda: is_stopped(owner.process.pid))
