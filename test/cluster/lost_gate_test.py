@@ -101,6 +101,7 @@ class ReplicaThatWasBehind(ProxiedCluster):
         refused = self.refused_by_the_owner()
         self.assertGreater(len(refused), 0)
         self.assertEqual({reason for reason, in refused}, {"sold_out"})
+        self.gate_knows("c", 2 * STEP)
         verified = self.run_verify(crowd.write_history(self.root / "history"))
         self.assertEqual(verified.returncode, 1, verified.stderr)
         self.assertIn(f"the store has granted {UNITS}, the gate {2 * STEP}", verified.stdout)
