@@ -79,9 +79,6 @@ void Keeper::keep_lease() {
             parts_.observer.say(RuntimeObserver::Level::info, "the database answers again");
         }
         act_on(*view);
-#if PENSTOCK_FAILPOINTS
-        if (failpoint("bury.off")) return;
-#endif
         // Whoever takes a dead one's row away sees to what it had admitted.
         if (const auto died = membership_.bury_dead(*session_); died && *died) gate_doubt_ = true;
         return;
@@ -124,7 +121,10 @@ void Keeper::mend_gate() {
     const MonoTime now = parts_.env.clock.mono();
     if (now < next_gate_) return;
     next_gate_ = now + kGatePause;
-    const bool doubt = gate_doubt_.exchange(false);  // what comes meanwhile needs another rebuild
+    bool doubt = gate_doubt_.exchange(false);  // what comes meanwhile needs another rebuild
+#if PENSTOCK_FAILPOINTS
+    doubt = doubt && !failpoint("doubt.off");
+#endif
     const Result<bool> intact = parts_.gate_rebuild.intact(*session_);
     Result<void> mended;
     if (!intact) {

@@ -111,12 +111,13 @@ class Cluster(unittest.TestCase):
                             json.dumps({"quantity": units, **limits}))
         self.assertEqual(status, 201, body)
 
-    def sell_through(self, faults: list, rounds: int, step: int, failpoints="") -> None:
+    def sell_through(self, faults: list, rounds: int, step: int, failpoints="",
+                     **crowd) -> None:
         """A fault amid every so many units, one kind after the other, then the rest."""
         self.start(3, failpoints)
         units = step * (rounds + 1)
         self.open_campaign("c", units, per_user=1)
-        self.crowd = Crowd(self.nodes, "c", 24, allowed=0)
+        self.crowd = Crowd(self.nodes, "c", 24, allowed=0, **crowd)
         for _, fault in zip(range(rounds), itertools.cycle(faults)):
             goal = self.crowd.allow_more(step)
             eventually("claims are granted", lambda: self.crowd.granted() >= goal - step // 2)
@@ -159,6 +160,24 @@ class Cluster(unittest.TestCase):
         verified = self.run_verify(history)
         self.assertEqual(verified.returncode, 0, verified.stdout + verified.stderr)
         return verified.stdout
+
+    def let_keepers_go_round(self) -> None:
+        """What the nodes see to beside their leases is seen to: the dead are forgotten, and all
+        others have renewed their leases many times since."""
+        def renewed_ms() -> int:
+            return int(self.rows("SELECT MIN(lease_until) FROM penstock_member")[0][0])
+
+        begin_ms = renewed_ms()
+        eventually("leases are renewed", lambda: renewed_ms() > begin_ms + 3_000 * LEASE_S)
+
+    def check_places_are_lost(self, crowd: Crowd) -> None:
+        """Nobody gets a unit any more, though the gate holds some for claims that are nowhere."""
+        eventually("the rest is reserved", lambda: crowd.codes["none_free"] > 100)
+        self.let_keepers_go_round()
+        verified = self.run_verify(crowd.write_history(self.root / "history"))
+        self.assertEqual(verified.returncode, 1, verified.stdout + verified.stderr)
+        self.assertRegex(verified.stdout,
+                         r"the gate has reserved [1-9]\d*, and claims for 0 are in line")
 
     def granted_of(self, claims: list) -> dict:
         """Those of them that were granted, and the answer."""

@@ -12,7 +12,7 @@ import uuid
 
 PATIENCE_S = 90
 FINAL = {"granted", "sold_out", "limit_reached", "expired"}
-LOST = "0"
+IN_DOUBT = {"0", "unknown"}  # the connection broke, or the server cannot know
 
 
 def call(url: str, method: str, path: str, body=None, timeout=30, **fields):
@@ -27,7 +27,7 @@ def call(url: str, method: str, path: str, body=None, timeout=30, **fields):
 
 class Crowd:
     """Callers that ask under the same id, at any node, until they are told a yes or a no; with
-    `give_up` somebody else comes, under another id, for one that lost its server. With `patience_s`
+    `give_up` somebody else comes, under another id, for one who was left in doubt. With `patience_s`
     every second claim has a deadline so far ahead.
 
     They begin only as many claims as are allowed, so that a sale lasts as long as its faults.
@@ -94,7 +94,7 @@ class Crowd:
                 word, body = self.ask(nodes[at % len(nodes)], claim, user)
                 if word in FINAL:
                     break
-                if self.give_up and word == LOST:
+                if self.give_up and word in IN_DOUBT:
                     with self.lock:
                         self.given_up.append(claim)
                     claim = user = str(uuid.uuid4())

@@ -8,43 +8,65 @@ from cluster import TOPIC, eventually
 from crowd import Crowd
 from proxied import COMMIT, EVALSHA, PRODUCE, ProxiedCluster
 
-ROUNDS = 8
+ROUNDS = 6
 STEP = 150  # units for each fault
 AT_ONCE = 3  # requests that a fault meets
 REFUSED_BY_ITSELF = "limit_reached"  # each user asks for one unit, which is the limit
 
 
 class LostReplies(ProxiedCluster):
-    def sell_while(self, *faults, failpoints="") -> None:
+    def sell_while(self, *faults, **more) -> None:
         self.rounds = 100 if cluster.LONG else ROUNDS
-        self.sell_through(list(faults), self.rounds, STEP, failpoints)
+        self.sell_through(list(faults), self.rounds, STEP, **more)
 
+
+class OfTheGate(LostReplies):
     def swallow_evalsha(self) -> None:
         self.redis_proxy.swallow(EVALSHA, AT_ONCE)
 
-    def test_of_the_gate(self):
+    def test_same_ids_come_again(self):
         self.sell_while(self.swallow_evalsha)
         self.assertGreaterEqual(self.redis_proxy.count("swallowed"), self.rounds)
         self.assertEqual(self.crowd.told(REFUSED_BY_ITSELF), 0)
 
-    def test_of_the_gate_without_its_memory_of_ids(self):
+    def test_same_ids_come_again_to_a_gate_without_memory_of_them(self):
         """Who asks again is refused because of its own first place."""
         self.sell_while(self.swallow_evalsha, failpoints="gate.without=again")
         self.assertGreater(self.crowd.told(REFUSED_BY_ITSELF), 0)
 
-    def test_of_the_log(self):
+    def test_callers_go_away(self):
+        self.sell_while(self.swallow_evalsha, give_up=True)
+        self.assertGreater(self.crowd.codes["unknown"], 0)
+
+    def test_callers_go_away_where_nobody_sees_to_their_places(self):
+        self.start(2, "doubt.off")
+        self.open_campaign("c", ROUNDS * STEP, per_user=1)
+        crowd = Crowd(self.nodes, "c", 16, give_up=True)
+
+        def somebody_is_in_doubt() -> bool:
+            self.redis_proxy.swallow(EVALSHA, 1)
+            return crowd.codes["unknown"] > 0
+
+        eventually("somebody is in doubt", somebody_is_in_doubt)
+        self.redis_proxy.swallow(EVALSHA, 0)
+        self.check_places_are_lost(crowd)
+        crowd.leave()
+
+
+class OfLogAndDatabase(LostReplies):
+    def test_acknowledgements_of_the_log(self):
         self.sell_while(lambda: self.kafka_proxy.swallow(PRODUCE, AT_ONCE))
         self.assertGreaterEqual(self.kafka_proxy.count("swallowed"), self.rounds)
         written = kafka_tools.types_by_kcat(self.bootstrap, TOPIC)["sale.claim"]
         self.assertEqual(written, STEP * (self.rounds + 1), "a record was written twice")
 
-    def test_of_the_database(self):
+    def test_commits(self):
         self.sell_while(lambda: self.database_proxy.swallow(COMMIT, AT_ONCE),
                         lambda: self.database_proxy.cut_before(COMMIT, AT_ONCE))
         self.assertGreaterEqual(self.database_proxy.count("swallowed"), self.rounds // 2)
         self.assertGreaterEqual(self.database_proxy.count("cuts"), self.rounds // 2)
 
-    def test_of_the_database_without_reading_back(self):
+    def test_commits_that_are_not_read_back(self):
         """Callers are told of grants that the database does not have, and the line stands still."""
         self.start(2, "readback.off")
         self.open_campaign("c", 100_000, per_user=1)
