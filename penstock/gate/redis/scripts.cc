@@ -282,12 +282,10 @@ struct NamedCheck {
     GateCheck check;
     std::string_view name;
 };
-constexpr NamedCheck kChecks[] = {{GateCheck::again, "again"},
-                                  {GateCheck::run_id, "run_id"},
-                                  {GateCheck::generation, "generation"},
-                                  {GateCheck::current, "current"},
-                                  {GateCheck::whole, "whole"},
-                                  {GateCheck::types, "types"}};
+constexpr NamedCheck kChecks[] = {
+    {GateCheck::again, "again"},           {GateCheck::run_id, "run_id"},
+    {GateCheck::generation, "generation"}, {GateCheck::current, "current"},
+    {GateCheck::whole, "whole"},           {GateCheck::types, "types"}};
 
 std::string script_of(std::string_view body, GateCheck without) {
     std::string script = std::string(kPrelude) + std::string(body);

@@ -10,6 +10,7 @@ namespace {
 // A restart of the WAL takes a few milliseconds; a writer waits no longer for one that hangs.
 constexpr int kMostPauses = 400;
 
+constexpr std::string_view kInsert = "INSERT";
 constexpr std::size_t kWideRows = 16;
 constexpr std::size_t kMostParameters = 32'766;  // SQLITE_LIMIT_VARIABLE_NUMBER as it is built
 
@@ -204,7 +205,11 @@ void SqliteSession::compile_wide(Prepared& prepared) {
     if (!insert || width * kWideRows > kMostParameters) return;
     // It would not surely see the rows before its own.
     if (text->has_word(insert->row, "SELECT")) return;
-    std::string sql = fmt::format("{} VALUES ", text->text(insert->head));
+    // Its caller undoes what the rows before a failed one did; with FAIL, SQLite keeps no journal
+    // of its own to undo it.
+    const std::string_view head = text->text(insert->head).substr(kInsert.size());
+    const char* const on_conflict = text->has_word(insert->head, "OR") ? "" : " OR FAIL";
+    std::string sql = fmt::format("{}{}{} VALUES ", kInsert, on_conflict, head);
     for (std::size_t row = 0; row < kWideRows; ++row) {
         const auto place = [&](std::size_t at) {
             return fmt::format("?{}", row * width + text->places()[at] + 1);
