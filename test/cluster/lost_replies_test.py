@@ -8,7 +8,7 @@ from cluster import TOPIC, eventually
 from crowd import Crowd
 from proxied import COMMIT, EVALSHA, PRODUCE, ProxiedCluster
 
-ROUNDS = 6
+ROUNDS = 5
 STEP = 150  # units for each fault
 AT_ONCE = 3  # requests that a fault meets
 REFUSED_BY_ITSELF = "limit_reached"  # each user asks for one unit, which is the limit
@@ -24,6 +24,19 @@ class OfTheGate(LostReplies):
     def swallow_evalsha(self) -> None:
         self.redis_proxy.swallow(EVALSHA, AT_ONCE)
 
+    def begin(self, failpoints: str, units: int, **more) -> Crowd:
+        self.start(2, failpoints)
+        self.open_campaign("c", units, per_user=1)
+        return Crowd(self.nodes, "c", 16, **more)
+
+    def swallow_until(self, what: str, holds) -> None:
+        def holds_now() -> bool:
+            self.redis_proxy.swallow(EVALSHA, 1)
+            return holds()
+
+        eventually(what, holds_now)
+        self.redis_proxy.swallow(EVALSHA, 0)
+
     def test_same_ids_come_again(self):
         self.sell_while(self.swallow_evalsha)
         self.assertGreaterEqual(self.redis_proxy.count("swallowed"), self.rounds)
@@ -31,24 +44,18 @@ class OfTheGate(LostReplies):
 
     def test_same_ids_come_again_to_a_gate_without_memory_of_them(self):
         """Who asks again is refused because of its own first place."""
-        self.sell_while(self.swallow_evalsha, failpoints="gate.without=again")
-        self.assertGreater(self.crowd.told(REFUSED_BY_ITSELF), 0)
+        crowd = self.begin("gate.without=again", 100_000)
+        self.swallow_until("somebody is refused by itself",
+                           lambda: crowd.told(REFUSED_BY_ITSELF) > 0)
+        crowd.leave()
 
     def test_callers_go_away(self):
         self.sell_while(self.swallow_evalsha, give_up=True)
         self.assertGreater(self.crowd.codes["unknown"], 0)
 
     def test_callers_go_away_where_nobody_sees_to_their_places(self):
-        self.start(2, "doubt.off")
-        self.open_campaign("c", ROUNDS * STEP, per_user=1)
-        crowd = Crowd(self.nodes, "c", 16, give_up=True)
-
-        def somebody_is_in_doubt() -> bool:
-            self.redis_proxy.swallow(EVALSHA, 1)
-            return crowd.codes["unknown"] > 0
-
-        eventually("somebody is in doubt", somebody_is_in_doubt)
-        self.redis_proxy.swallow(EVALSHA, 0)
+        crowd = self.begin("doubt.off", 10 * STEP, give_up=True)
+        self.swallow_until("somebody is in doubt", lambda: crowd.codes["unknown"] > 0)
         self.check_places_are_lost(crowd)
         crowd.leave()
 
