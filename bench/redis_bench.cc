@@ -51,6 +51,9 @@ public:
     void rebuild_needed(std::string_view, std::string_view why) noexcept override {
         give_up(std::string(why));
     }
+    void settlements_dropped(std::string_view, std::string_view why) noexcept override {
+        give_up(std::string(why));
+    }
 };
 
 /// Claims of as many holders, made before the clock runs.

@@ -135,6 +135,11 @@ void EngineObserver::rebuild_needed(std::string_view resource, std::string_view 
         fmt::format("the gate is rebuilt{}{}: {}", resource.empty() ? "" : " for ", resource, why));
     gate_needs_rebuild();
 }
+
+void EngineObserver::settlements_dropped(std::string_view resource, std::string_view why) noexcept {
+    rebuild_needed(resource, why);
+    gate_in_doubt();
+}
 #endif
 
 Error refused_at(std::string_view setting, Error why) {

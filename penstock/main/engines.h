@@ -35,6 +35,7 @@ public:
     virtual void tell(const std::string& text) noexcept = 0;   ///< the operator
     virtual void alarm(const std::string& text) noexcept = 0;  ///< the same, urgent
     virtual void gate_needs_rebuild() noexcept = 0;
+    virtual void gate_in_doubt() noexcept = 0;  ///< it needs one even if it seems whole
     /// What the disk says cannot be believed: the process may not go on.
     virtual void disk_failed(const Error& why) noexcept = 0;
 
@@ -51,6 +52,7 @@ public:
 #if PENSTOCK_ENGINES
     void renewed(const std::string& why, std::size_t unknown) noexcept final;
     void rebuild_needed(std::string_view resource, std::string_view why) noexcept final;
+    void settlements_dropped(std::string_view resource, std::string_view why) noexcept final;
     void disconnected(const Error& why) noexcept final {
         tell(why.text);
     }

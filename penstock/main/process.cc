@@ -65,6 +65,10 @@ public:
         const MutexLock lock(mutex_);
         if (node_ != nullptr) node_->gate_lost();
     }
+    void gate_in_doubt() noexcept override {
+        const MutexLock lock(mutex_);
+        if (node_ != nullptr) node_->gate_doubt();
+    }
     void disk_failed(const Error& why) noexcept override { fatal(why); }
 
 private:

@@ -15,6 +15,7 @@ public:
     void tell(const std::string&) noexcept override {}
     void alarm(const std::string&) noexcept override {}
     void gate_needs_rebuild() noexcept override {}
+    void gate_in_doubt() noexcept override {}
     void disk_failed(const Error&) noexcept override {}
 };
 

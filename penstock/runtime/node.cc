@@ -59,6 +59,7 @@ public:
     void set_max_rows_per_s(std::uint32_t per_s) override;
     std::uint32_t max_rows_per_s() override { return max_rows_per_s_; }
     void gate_lost() noexcept override;
+    void gate_doubt() noexcept override;
     void stop(MonoTime by) override;
 
 private:
@@ -76,7 +77,6 @@ private:
     Offset end_at_start(const TopicPartition& at) const;
     Result<void> listen_for_replies();
     void send_replies(std::span<Item> items);
-    void gate_doubt();
     const PartitionState* state_of(const TopicPartition& at) const;
 
     // LineProgress
@@ -369,7 +369,7 @@ void LineNode::gate_lost() noexcept {
     if (built_) keeper_->gate_lost();
 }
 
-void LineNode::gate_doubt() {
+void LineNode::gate_doubt() noexcept {
     if (built_) keeper_->gate_doubt();
 }
 

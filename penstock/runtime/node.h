@@ -77,6 +77,8 @@ public:
     virtual std::uint32_t max_rows_per_s() = 0;
     /// The gate does not know its state any more: it is rebuilt. Often is no harm.
     virtual void gate_lost() noexcept = 0;
+    /// The gate may count what is not so: it is rebuilt even if it seems whole.
+    virtual void gate_doubt() noexcept = 0;
     /// Takes no new commands, decides what is on the log while time allows, answers every waiting
     /// caller (late ones: unknown), stops all threads. Idempotent.
     virtual void stop(MonoTime by) = 0;

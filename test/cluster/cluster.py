@@ -188,9 +188,20 @@ class Cluster(unittest.TestCase):
 
     def gate_knows(self, campaign: str, units: int) -> None:
         """Exactly so many are granted and none is on its way."""
-        eventually("the gate knows", lambda: call(
-            self.alive()[0].url, "GET", f"/v1/campaigns/{campaign}")[1].get("gate") ==
-            {"granted": units, "reserved": 0, "open": True})
+        wanted = {"granted": units, "reserved": 0, "open": True}
+
+        def gate() -> dict:
+            return call(self.alive()[0].url, "GET", f"/v1/campaigns/{campaign}")[1].get("gate")
+
+        try:
+            eventually("the gate knows", lambda: gate() == wanted)
+        except AssertionError:
+            self.assertEqual(gate(), wanted, self.messages())
+
+    def messages(self) -> str:
+        """What the nodes wrote last."""
+        return "\n".join(f"{node.log.name}:\n{node.log.read_text()[-3_000:]}"
+                         for node in self.nodes)
 
     def check_exact(self, crowd: Crowd, campaign: str, units: int):
         crowd.join()

@@ -17,7 +17,7 @@ class SeveralProcesses(cluster.Cluster):
         crowd = Crowd(self.nodes, "c", 24)
         self.check_exact(crowd, "c", 2000)
         for node in self.nodes:
-            self.assertEqual(node.end(), 0)
+            self.assertEqual(node.end(), 0, self.messages())
 
     def test_the_owner_is_killed_and_another_goes_on(self):
         self.start(3)

@@ -29,6 +29,7 @@ const testing::Environment* const kServer = testing::AddGlobalTestEnvironment(&s
 class NoObserver final : public RedisGateObserver {
 public:
     void rebuild_needed(std::string_view, std::string_view) noexcept override {}
+    void settlements_dropped(std::string_view, std::string_view) noexcept override {}
 };
 
 class RedisFixture final : public GateFixture {

@@ -87,6 +87,13 @@ void Witness::rebuild_needed(std::string_view resource, std::string_view why) no
     changed_->notify();
 }
 
+void Witness::settlements_dropped(std::string_view resource, std::string_view why) noexcept {
+    seen_.with([&](Seen& seen) {
+        seen.told_dropped.push_back(std::string(resource) + ": " + std::string(why));
+    });
+    changed_->notify();
+}
+
 void Witness::connected() noexcept {
     seen_.with([](Seen& seen) { ++seen.connected; });
     changed_->notify();
@@ -131,6 +138,10 @@ Error Witness::last_error() {
 
 Words Witness::told() {
     return seen_.with([](const Seen& seen) { return seen.told; });
+}
+
+Words Witness::told_dropped() {
+    return seen_.with([](const Seen& seen) { return seen.told_dropped; });
 }
 
 RedisSubject::RedisSubject(RedisGateOptions options) : subject_(adapter(options, *witness_)) {

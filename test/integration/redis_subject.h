@@ -37,6 +37,7 @@ private:
 class Witness final : public RedisGateObserver {
 public:
     void rebuild_needed(std::string_view resource, std::string_view why) noexcept override;
+    void settlements_dropped(std::string_view resource, std::string_view why) noexcept override;
     void connected() noexcept override;
     void disconnected(const Error& why) noexcept override;
 
@@ -48,12 +49,13 @@ public:
     Error last_error();
     /// "resource: why" in order.
     Words told();
+    Words told_dropped();  ///< of settlements_dropped()
 
 private:
     struct Seen {
         int connected = 0, disconnected = 0;
         Error last;
-        Words told;
+        Words told, told_dropped;
     };
     bool wait(const std::function<bool(const Seen&)>& until);
 

@@ -143,7 +143,8 @@ void RedisLoop::refused(InFlight flight, std::string_view text) {
             later_.push_back({env_.clock.mono() + kLater, flight.queue, std::move(kept)});
         } else {
             settled_.fetch_sub(kept->ops.size());
-            tell(*flight.queue, "settlements were refused");
+            observer_.settlements_dropped(flight.queue->name,
+                                          fmt::format("settlements were dropped: {}", why.text));
         }
     }
     // No longer the primary, or not yet: look again who answers there.

@@ -17,10 +17,12 @@ class RedisLoop;
 class RedisGateObserver {
 public:
     virtual ~RedisGateObserver() = default;
-    /// What Redis has of `resource` (empty: of every resource) is lost, old or in doubt. It answers
-    /// rebuilding until begin_rebuild() with a higher generation; or, if only settlements had to
-    /// be dropped, it counts too much until then. Told once, until it is sound again.
+    /// What Redis has of `resource` (empty: of every resource) is lost or old. It answers
+    /// rebuilding until begin_rebuild() with a higher generation. Told once, until it is sound
+    /// again.
     virtual void rebuild_needed(std::string_view resource, std::string_view why) noexcept = 0;
+    /// The same, but it seems whole and counts too much until then.
+    virtual void settlements_dropped(std::string_view resource, std::string_view why) noexcept = 0;
     virtual void connected() noexcept {}
     /// Every attempt that failed, too. The gate goes on trying.
     virtual void disconnected(const Error&) noexcept {}

@@ -191,7 +191,7 @@ void RedisLoop::drain() {
     }
     for (Incoming& item : taken_.items) take(item, taken_.texts);
     if (dropped_.exchange(false) && !std::exchange(told_dropped_, true)) {
-        observer_.rebuild_needed({}, "settlements were dropped: Redis took them too slowly");
+        observer_.settlements_dropped({}, "settlements were dropped: Redis took them too slowly");
     }
     if (state_ == State::ready) return;
     for (Queue* const queue : sendable_) {
