@@ -75,12 +75,15 @@ struct Claim {
     std::string user;
 };
 
-/// What callers bring along: made before the clock runs.
+/// What callers bring along: made before the clock runs, and by id and user in the order in which
+/// the owner writes them.
 std::vector<Claim> make_claims(Env& env, std::size_t caller, std::size_t count) {
     std::vector<Claim> claims(count);
+    for (Claim& claim : claims) claim.id = make_uuid_v7(env.clock.wall(), env.random);
+    std::sort(claims.begin(), claims.end(),
+              [](const Claim& a, const Claim& b) { return a.id < b.id; });
     for (std::size_t i = 0; i < count; ++i) {
-        claims[i] = {make_uuid_v7(env.clock.wall(), env.random),
-                     fmt::format("user-{}-{:08}", caller, i)};
+        claims[i].user = fmt::format("user-{}-{:08}", caller, i);
     }
     return claims;
 }
@@ -121,7 +124,7 @@ public:
     }
 
 private:
-    void transaction(std::span<Claim> claims) {
+    void transaction(std::span<const Claim> claims) {
         fill(claims);
         const std::string_view campaign = campaign_;
         const auto before = static_cast<std::int64_t>(granted_);
@@ -140,10 +143,8 @@ private:
         granted_ += claims.size();
     }
 
-    void fill(std::span<Claim> claims) {
+    void fill(std::span<const Claim> claims) {
         const std::int64_t now = unix_ms(env_.clock.wall());
-        std::sort(claims.begin(), claims.end(),
-                  [](const Claim& a, const Claim& b) { return a.id < b.id; });
         replies_.resize(claims.size());
         look_ups_.clear();
         grants_.clear();
@@ -170,7 +171,7 @@ private:
     StatementId fence_, seen_, read_, take_, grant_, record_;
     std::size_t granted_ = 0;
     std::int64_t seq_ = 0;
-    std::vector<Claim> claims_;
+    const std::vector<Claim> claims_;
     std::vector<std::string> replies_;
     std::vector<Value> look_ups_, grants_, records_;
 };
