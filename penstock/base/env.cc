@@ -28,12 +28,12 @@ public:
         return MonoTime(std::chrono::steady_clock::now().time_since_epoch());
     }
     LogTime wall() override {
-        const auto now = std::chrono::system_clock::now();
+        LogTime now =
+            std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
 #if PENSTOCK_FAILPOINTS
-        return std::chrono::floor<std::chrono::milliseconds>(now) + stepped_by();
-#else
-        return std::chrono::floor<std::chrono::milliseconds>(now);
+        now += stepped_by();
 #endif
+        return now;
     }
 };
 

@@ -424,7 +424,7 @@ Result<void> Replay::compare_grants(Batch& batch) {
         }
         ++grants_;
         std::optional<std::string> id_text;
-        if (due.id_text != format_uuid(due.id)) id_text = due.id_text;
+        if (!is_text_of(due.id, due.id_text)) id_text = due.id_text;
         if (row->quantity != due.granted.quantity) told("its quantity differs");
         if (row->id != sixteen(due.id) || row->id_text != id_text) told("its id differs");
         if (row->offset != due.offset) told("its offset differs");

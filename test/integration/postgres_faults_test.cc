@@ -76,15 +76,12 @@ TEST_F(PostgresFaults, ACommitWhoseReplyIsLostIsUnknownAndTheReadBackTellsTheTru
 // The client has given up, the COMMIT is still on its way: the read-back waits for the row's lock
 // until the server has ended the idle session, so that the late COMMIT finds nobody.
 TEST_F(PostgresFaults, ALateCommitCannotContradictTheReadBack) {
-    PostgresOptions options;
-    options.url = proxied_url();
-    options.reply_time = 500ms;
-    const auto hasty = PostgresStore::open(options, system_env());
+    const auto hasty = store_of({.url = proxied_url(), .reply_time = 500ms});
     ASSERT_TRUE(hasty);
     SessionLimits limits;
     limits.idle_transaction = 1500ms;
     limits.busy = 250ms;
-    const auto session = session_of(**hasty, limits);
+    const auto session = session_of(*hasty, limits);
     OwnerOfT owner(*session);
     owner.take();
     ASSERT_TRUE(owner.begin());
@@ -180,14 +177,11 @@ TEST_F(PostgresFaults, AServerThatIsGoneIsUnreachableByNameAndComesBack) {
 }
 
 TEST_F(PostgresFaults, AServerThatSaysNothingIsGivenUpAfterTheReplyTime) {
-    PostgresOptions options;
-    options.url = url();
-    options.connect_time = options.reply_time = 1s;
-    const auto store = PostgresStore::open(options, system_env());
+    const auto store = store_of({.url = url(), .connect_time = 1s, .reply_time = 1s});
     ASSERT_TRUE(store);
     SessionLimits limits;
     limits.busy = 500ms;
-    const auto session = session_of(**store, limits);
+    const auto session = session_of(*store, limits);
     ASSERT_TRUE(session->begin());
     ASSERT_TRUE(increment(*session));
     engines_->pause("postgres");
@@ -215,14 +209,11 @@ TEST_F(PostgresFaults, AServerThatSaysNothingIsGivenUpAfterTheReplyTime) {
 }
 
 TEST_F(PostgresFaults, TheServersLimitsOnLocksAndStatementsComeBeforeTheReplyTime) {
-    PostgresOptions options;
-    options.url = url();
-    options.reply_time = 500ms;
-    const auto store = PostgresStore::open(options, system_env());
+    const auto store = store_of({.url = url(), .reply_time = 500ms});
     ASSERT_TRUE(store);
     SessionLimits limits;
     limits.busy = 1s;
-    const auto holder = session_of(*store_), session = session_of(**store, limits);
+    const auto holder = session_of(*store_), session = session_of(*store, limits);
     ASSERT_TRUE(holder->begin() && increment(*holder));
     for (const char* slow : {"UPDATE counter SET n = 9 WHERE id = 1", "SELECT pg_sleep(30)"}) {
         ASSERT_TRUE(session->begin());

@@ -66,8 +66,10 @@ std::string PostgresTest::execute(const std::string& sql) {
 }
 
 std::unique_ptr<PostgresStore> PostgresTest::store_at(const std::string& url) {
-    PostgresOptions options;
-    options.url = url;
+    return store_of({.url = url});
+}
+
+std::unique_ptr<PostgresStore> PostgresTest::store_of(const PostgresOptions& options) {
     auto store = PostgresStore::open(options, system_env());
     EXPECT_TRUE(store) << store.error().text;
     return store ? std::move(*store) : nullptr;

@@ -32,6 +32,7 @@ protected:
     std::string execute(const std::string& sql);
 
     std::unique_ptr<PostgresStore> store_at(const std::string& url);
+    std::unique_ptr<PostgresStore> store_of(const PostgresOptions& options);
     /// What opening a store there says.
     Error refusal_at(const std::string& url);
     static std::unique_ptr<Session> session_of(Store& store, SessionLimits limits = {});
