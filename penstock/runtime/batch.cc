@@ -5,6 +5,10 @@
 namespace penstock {
 namespace {
 
+/// After so many batches whose ids were all new, ids are no longer looked up: the key of the table
+/// tells when one is on record after all.
+constexpr std::size_t kGuessAfter = 16;
+
 bool recorded_now(const Item& item) {
     return item.decodable && (item.step == Step::run || item.step == Step::expired);
 }
@@ -13,7 +17,7 @@ bool recorded_now(const Item& item) {
 
 Result<void> Batch::prepare() {
     PENSTOCK_TRY(ownership_.prepare(session_, dialect_));
-    PENSTOCK_TRY(outcomes_.prepare(session_, dialect_, rules_.alone_records));
+    PENSTOCK_TRY(outcomes_.prepare(session_, dialect_));
     for (const auto& [type, route] : *rules_.routes) {
         PENSTOCK_TRY(route->handler->prepare(session_, dialect_));
     }
@@ -37,6 +41,11 @@ void Batch::decode(std::span<Item> items) {
 
 std::optional<BatchFailure> Batch::run(std::span<Item> items, Clock& clock, LogTime& turn) {
     bool handlers = false;
+    guessed_ = false;
+    for (Item& item : items) {
+        // What a run said that came to nothing.
+        if (item.decodable && !item.failed_alone) item.cause.clear();
+    }
     const auto steps = [&]() -> Result<void> {
         PENSTOCK_TRY(session_.begin());
         const LogTime now = turn = std::max(turn, clock.wall());
@@ -50,7 +59,8 @@ std::optional<BatchFailure> Batch::run(std::span<Item> items, Clock& clock, LogT
     auto result = steps();
     if (result) return std::nullopt;
     session_.rollback();
-    return BatchFailure{std::move(result).error(), handlers};
+    if (guessed_) all_new_ = 0;
+    return BatchFailure{std::move(result).error(), handlers, guessed_};
 }
 
 void Batch::keep() {
@@ -97,8 +107,21 @@ Result<void> Batch::decide_all(std::span<Item> items, LogTime now) {
         if (ids_.empty() || ids_.back() != item->command.id) ids_.push_back(item->command.id);
     }
     seen_.assign(ids_.size(), std::nullopt);
-    PENSTOCK_TRY(outcomes_.seen(session_, ids_, now, seen_));
+    guessed_ = all_new_ >= kGuessAfter && decide_each(now);
+    if (guessed_) return {};
+    seen_.assign(ids_.size(), std::nullopt);
+    PENSTOCK_TRY(outcomes_.seen(session_, ids_, seen_));
+    const bool all_new = std::none_of(seen_.begin(), seen_.end(),
+                                      [](const std::optional<Seen>& seen) { return seen; });
+    all_new_ = all_new ? all_new_ + 1 : 0;
+    decide_each(now);
+    return {};
+}
 
+/// By what `seen_` says. False: some command leaves no row, so that the table's key does not tell
+/// whether its id is on record.
+bool Batch::decide_each(LogTime now) {
+    bool all_recorded = true;
     Rules rules{now, rules_.dedup_horizon, {}, {}};
     std::size_t at = 0;
     for (Item* item : by_id_) {
@@ -106,18 +129,22 @@ Result<void> Batch::decide_all(std::span<Item> items, LogTime now) {
         rules.gate = item->owned->gate;
         rules.layout = item->owned->layout;
         item->step = decide(item->command, item->body, seen_[at] ? &*seen_[at] : nullptr, rules);
-        if (recorded_now(*item)) seen_[at] = Seen{item->body};
+        if (recorded_now(*item)) {
+            seen_[at] = Seen{item->body};
+        } else {
+            all_recorded = false;
+        }
         settle_known(*item);
     }
-    return {};
+    return all_recorded;
 }
 
 /// What needs no handler has its outcome here.
 void Batch::settle_known(Item& item) const {
     if (item.step == Step::expired) {
         item.outcome = Refused{kReasonExpired, "its deadline had passed when its turn came"};
-    } else if (item.step == Step::run && !item.cause.empty()) {
-        // It failed alone before: refused for ever, and a dead letter.
+    } else if (item.step == Step::run && item.failed_alone) {
+        // Refused for ever, and a dead letter.
         item.outcome = Refused{kReasonFailed, item.cause};
     } else if (item.step == Step::run && item.command.type == kLineMarkType) {
         item.outcome = Done{};
@@ -144,7 +171,7 @@ Result<void> Batch::run_handlers(std::span<Item> items, LogTime now, bool* handl
         return ran;
     };
     for (Item& item : items) {
-        if (!item.decodable || item.step != Step::run || !item.cause.empty()) continue;
+        if (!item.decodable || item.step != Step::run || item.failed_alone) continue;
         const Route* own = route_of(item);
         if (own == nullptr) continue;
         if (own != route || neighbours_.size() >= own->handler->widest()) {

@@ -23,8 +23,9 @@ struct Item {
     Hash128 body{};
     Step step = Step::run;
     bool decodable = false;
-    std::string cause;  ///< why it goes to the dead letters; empty: it does not
-    Outcome outcome;    ///< run, expired, duplicate: what its caller gets
+    bool failed_alone = false;  ///< `cause` is what its statements said: it is not run again
+    std::string cause;          ///< why it goes to the dead letters; empty: it does not
+    Outcome outcome;            ///< run, expired, duplicate: what its caller gets
 };
 
 /// How a handler is found, and what every partition knows of itself.
@@ -32,13 +33,13 @@ struct BatchRules {
     const std::unordered_map<std::string_view, const Route*>* routes;
     std::chrono::milliseconds dedup_horizon{};
     Owner owner;
-    bool alone_records = false;  ///< no other session records outcomes
 };
 
 /// Why a batch did not happen.
 struct BatchFailure {
     Error error;
     bool handlers = false;  ///< the statement of a handler failed: perhaps a command's own fault
+    bool guessed = false;   ///< ids were taken for new that may not be; the next run asks
 };
 
 /// One transaction for commands in log order: fence, decide, run, record. Threads: the lane's.
@@ -54,9 +55,9 @@ public:
     /// Reads the records of a poll; once per poll.
     static void decode(std::span<Item> items);
     /// Everything for these items in one transaction, up to and without the commit. `items` are
-    /// neighbours in their partitions; an item with a cause is not run again. nullopt: ready to
-    /// commit. `turn`: the last reading of the clock; it is read once, when the store has let the
-    /// transaction in, so that a wait for it does not make late commands look early.
+    /// neighbours in their partitions. nullopt: ready to commit. `turn`: the last reading of the
+    /// clock; it is read once, when the store has let the transaction in, so that a wait for it
+    /// does not make late commands look early.
     std::optional<BatchFailure> run(std::span<Item> items, Clock& clock, LogTime& turn);
     /// After the commit: the partitions move on.
     void keep();
@@ -83,6 +84,7 @@ private:
     void plan_moves(std::span<Item> items, LogTime now);
     Result<void> fence();
     Result<void> decide_all(std::span<Item> items, LogTime now);
+    bool decide_each(LogTime now);
     void settle_known(Item& item) const;
     Result<void> run_handlers(std::span<Item> items, LogTime now, bool* handlers);
     Result<void> run_neighbours(const Route& route, const Turn& turn);
@@ -95,6 +97,8 @@ private:
     const BatchRules rules_;
     Ownership ownership_;
     Outcomes outcomes_;
+    std::size_t all_new_ = 0;  // batches in a row without an id that was on record
+    bool guessed_ = false;     // this batch: no id was looked up
 
     // Lent to each batch, so that none allocates anew.
     std::vector<Move> moves_;

@@ -153,17 +153,22 @@ Lane::Ran Lane::after_failure(const BatchFailure& failure, std::span<Item> items
     const Error& error = failure.error;
     if (error.code == Code::fenced) return drop_lost(error, items);
     if (error.code == Code::damaged) return fatal(error);
-    if (may_be_commands_fault(error)) {
-        if (!failure.handlers) return fatal(error);
+    if (failure.guessed && may_be_commands_fault(error)) return Ran::again;
+    if (failure.handlers && may_be_commands_fault(error)) {
         if (items.size() > 1) return Ran::smaller;
         items.front().cause = error.text;
+        items.front().failed_alone = true;
         return Ran::failed_alone;
     }
-    if (error.code == Code::conflict && ++reruns_ <= kMaxReruns) return Ran::again;
-    if (error.code == Code::conflict && items.size() > 1) {
-        reruns_ = 0;
-        return Ran::smaller;
+    // A constraint of ours: another lane has recorded an id since it was looked up.
+    if (error.code == Code::conflict || error.code == Code::constraint) {
+        if (++reruns_ <= kMaxReruns) return Ran::again;
+        if (items.size() > 1) {
+            reruns_ = 0;
+            return Ran::smaller;
+        }
     }
+    if (may_be_commands_fault(error)) return fatal(error);
     // A failure of the store is nobody's attempt.
     back_off(error);
     if (error.lost == Lost::session) mend_session();

@@ -12,9 +12,8 @@ Result<void> Lane::open(std::span<const LinePartition> partitions) {
     auto session = store_.open(Role::owner, options_.session);
     if (!session) return session.error();
     session_ = std::move(session).value();
-    batch_ = std::make_unique<Batch>(
-        *session_, store_.dialect(),
-        BatchRules{&routes_, options_.dedup_horizon, options_.owner, store_.writers() == 1});
+    batch_ = std::make_unique<Batch>(*session_, store_.dialect(),
+                                     BatchRules{&routes_, options_.dedup_horizon, options_.owner});
     PENSTOCK_TRY(batch_->prepare());
     for (const auto& [at, layout] : partitions) {
         PartitionState& state = partitions_.emplace_back();

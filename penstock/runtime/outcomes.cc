@@ -39,26 +39,13 @@ Recorded recorded_in(const Table& table, std::size_t row) {
     return recorded;
 }
 
-constexpr auto kNewestFor = std::chrono::hours(24);
-constexpr auto kAhead = std::chrono::minutes(10);
-
-/// The least version 7 UUID of that time.
-Uuid least_at(LogTime time) {
-    Uuid id;
-    std::uint64_t ms = static_cast<std::uint64_t>(unix_ms(time));
-    for (std::size_t i = 6; i-- > 0; ms >>= 8) id.bytes[i] = static_cast<std::uint8_t>(ms);
-    return id;
-}
-
 Value optional_bytes(const std::optional<Bytes>& bytes) {
     return bytes ? Value(*bytes) : Value(std::monostate{});
 }
 
 }  // namespace
 
-Result<void> Outcomes::prepare(Session& session, const Dialect& dialect, bool alone) {
-    alone_ = alone;
-    newest_ = ceiling_ = Uuid{};
+Result<void> Outcomes::prepare(Session& session, const Dialect& dialect) {
     const auto prepare = [&](StatementId& into, std::string_view sql) -> Result<void> {
         auto prepared = session.prepare(sql);
         if (!prepared) return prepared.error();
@@ -82,30 +69,14 @@ Result<void> Outcomes::prepare(Session& session, const Dialect& dialect, bool al
     PENSTOCK_TRY(prepare(walk_,
                          "SELECT id, decided_at FROM penstock_processed WHERE id > :cursor "
                          "ORDER BY id LIMIT :chunk"));
-    PENSTOCK_TRY(prepare(newest_below_,
-                         "SELECT id FROM penstock_processed WHERE id < :ceiling "
-                         "ORDER BY id DESC LIMIT 1"));
     return prepare(forget_, "DELETE FROM penstock_processed WHERE id = :id");
 }
 
-Result<void> Outcomes::find_newest(Session& session, LogTime now) {
-    const Uuid ceiling = least_at(now + kNewestFor);
-    const Value values[] = {bytes_of(ceiling)};
-    const auto rows = run_one(session, newest_below_, values);
-    if (!rows) return rows.error();
-    newest_ = rows->table.rows() == 0 ? Uuid{} : hash_of(rows->table.blob(0, 0));
-    ceiling_ = ceiling;
-    return {};
-}
-
-Result<void> Outcomes::seen(Session& session, std::span<const Uuid> ids, LogTime now,
+Result<void> Outcomes::seen(Session& session, std::span<const Uuid> ids,
                             std::span<std::optional<Seen>> found) {
-    if (alone_ && ceiling_ <= least_at(now + kAhead)) PENSTOCK_TRY(find_newest(session, now));
+    if (ids.empty()) return {};
     values_.clear();
-    for (const Uuid& id : ids) {
-        if (id <= newest_ || id >= ceiling_) values_.emplace_back(bytes_of(id));
-    }
-    if (values_.empty()) return {};
+    for (const Uuid& id : ids) values_.emplace_back(bytes_of(id));
     const auto rows = session.run_many(seen_, values_);
     if (!rows) return rows.error();
     const Table& table = rows->table;
@@ -131,7 +102,6 @@ Result<void> Outcomes::record(Session& session, std::span<const OutcomeRow> rows
     if (rows.empty()) return {};
     values_.clear();
     for (const OutcomeRow& row : rows) {
-        if (row.id < ceiling_) newest_ = std::max(newest_, row.id);
         values_.emplace_back(bytes_of(row.id));
         values_.emplace_back(bytes_of(row.body));
         if (const auto* done = std::get_if<Done>(row.outcome)) {

@@ -43,26 +43,21 @@ struct DeadRow {
 /// The table of processed ids and the one of dead letters, through one session.
 class Outcomes {
 public:
-    /// `alone`: no other session records outcomes while this one is open.
-    Result<void> prepare(Session& session, const Dialect& dialect, bool alone);
+    Result<void> prepare(Session& session, const Dialect& dialect);
     /// For each id: the body hash it was recorded with, if it was. `ids` sorted.
-    Result<void> seen(Session& session, std::span<const Uuid> ids, LogTime now,
+    Result<void> seen(Session& session, std::span<const Uuid> ids,
                       std::span<std::optional<Seen>> found);
     /// The whole outcome of one id.
     Result<std::optional<Recorded>> find(Session& session, const Uuid& id);
-    Result<void> record(Session& session, std::span<const OutcomeRow> rows);  ///< sorted by id
+    /// `rows` sorted by id. Error constraint: an id is on record already.
+    Result<void> record(Session& session, std::span<const OutcomeRow> rows);
     Result<void> record_dead(Session& session, const DeadRow& row);
     /// Forgets up to `limit` rows decided before `before`, looking from `cursor` on; moves it, back
     /// to the start at the end of the table. Returns how many were forgotten.
     Result<std::size_t> prune(Session& session, Uuid& cursor, LogTime before, std::size_t limit);
 
 private:
-    Result<void> find_newest(Session& session, LogTime now);
-
-    StatementId seen_{}, find_{}, record_{}, dead_{}, walk_{}, forget_{}, newest_below_{};
-    bool alone_ = false;
-    // Nothing is recorded in (newest_, ceiling_): ids there, as those just made, need no look-up.
-    Uuid newest_{}, ceiling_{};
+    StatementId seen_{}, find_{}, record_{}, dead_{}, walk_{}, forget_{};
     std::vector<Value> values_;
 };
 

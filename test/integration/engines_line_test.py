@@ -174,5 +174,44 @@ class Pairings(OnEngines):
                           self.config(store=store))
 
 
+class Ids(OnEngines):
+    def test_one_id_under_two_keys_is_decided_once_whichever_lane_comes_first(self):
+        """Past the gate, as a foreign producer's: both lanes find the ids new, and write them."""
+        for kind in DATABASES:
+            file = self.config(log={**FILE, "partitions": 2}, gate=LOCAL, store=self.store(kind))
+            server = self.serve(file)
+            campaigns = self.two_campaigns_apart(server)
+            for first in range(0, 3000, 300):
+                lines = [json.dumps({"key": campaign, "value": {"user_id": f"user-{number}"},
+                                     "headers": {"id": f"id-{number}", "type": "sale.claim"}})
+                         for campaign in campaigns for number in range(first, first + 300)]
+                status, _ = server.call("POST", "/v1/topics/sale/records", "\n".join(lines),
+                                        **{"Content-Type": "application/x-ndjson"})
+                self.assertEqual(status, 200)
+
+            def granted() -> int:
+                found = [json.loads(server.call("GET", f"/v1/campaigns/{campaign}")[1])
+                         for campaign in campaigns]
+                idle = not any(campaign["backlog"] for campaign in found)
+                return sum(campaign["granted"] for campaign in found) if idle else 0
+            eventually("all of it is applied", granted)
+            self.assertEqual(granted(), 3000, server.said())
+            self.assertEqual(server.end(), 0)
+            verified = run("verify", "--config", file)
+            self.assertEqual(verified.returncode, 0, verified.stdout)
+
+    def two_campaigns_apart(self, server) -> list:
+        """On different partitions, so that each has a lane of its own."""
+        apart = {}
+        for name in ("a", "b", "c", "d", "e", "f", "g", "h"):
+            status, body = server.call("POST", "/v1/topics/sale/records", json.dumps(
+                {"key": name, "value": {"quantity": 5000},
+                 "headers": {"id": f"create-{name}", "type": "sale.create"}}))
+            self.assertEqual(status, 201, body)
+            apart.setdefault(json.loads(body)["partition"], name)
+        self.assertEqual(len(apart), 2)
+        return list(apart.values())
+
+
 if __name__ == "__main__":
     program.main()

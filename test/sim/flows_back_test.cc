@@ -2,7 +2,6 @@
 // never more than the campaign has, never fewer in the end.
 #include <gtest/gtest.h>
 
-#include "penstock/core/command.h"
 #include "test/sim/log_wrapper.h"
 #include "test/sim/machine.h"
 #include "test/sim/sale_history.h"
@@ -175,24 +174,6 @@ TEST(FlowsBack, AnAppendInDoubtWhileTheGateIsRebuilt) {
     });
 }
 
-/// A claim that reaches the log past the gate, as a foreign producer's would.
-void produce(Machine& machine, const ClaimForm& form) {
-    const Made made(form, machine.now());
-    const CommandRecord command(made.submission().command);
-    const Record record = command.record();
-    struct Answer final : AppendSink {
-        void appended(std::span<const Appended> results) noexcept override {
-            ok = results[0].offset.ok();
-            done = true;
-        }
-        bool done = false, ok = false;
-    } answer;
-    machine.log().append({TopicId(std::string(sale::kTopic)), PartitionId(0)}, {&record, 1}, 0,
-                         answer);
-    ASSERT_TRUE(machine.until([&] { return answer.done; }));
-    EXPECT_TRUE(answer.ok);
-}
-
 TEST(FlowsBack, AClaimThatTheHandlerRefuses) {
     Machine machine;
     machine.run([&] {
@@ -209,7 +190,7 @@ TEST(FlowsBack, AClaimThatTheHandlerRefuses) {
                 ClaimForm past = claim("user-" + std::to_string(i));
                 past.id = "past-" + std::to_string(i);
                 history.asked(past);
-                produce(machine, past);
+                machine.produce(past);
                 const ClaimForm form = claim("user-" + std::to_string(i));
                 history.asked(form);
                 waiting.emplace_back(form, machine.submit(form));
@@ -281,7 +262,7 @@ TEST(FlowsBack, ARecordOfAnEarlierAttemptLeavesTheLaterOneItsPlace) {
         std::uint64_t other_tag = 0;
         between.then = [&] {
             // The record of an earlier attempt comes through the log and is decided meanwhile.
-            produce(machine, twice);
+            machine.produce(twice);
             EXPECT_TRUE(machine.until([&] {
                 return !machine.node().requester().in_line(uuid_of_id(twice.id)).has_value();
             }));

@@ -123,6 +123,34 @@ TEST_P(HonestAnswers, AnIdWithAnotherBodyIsRefusedInLineDecidedAndAfterSoldOut) 
     });
 }
 
+TEST_P(HonestAnswers, ARecordThatComesAgainAfterManyNewIdsIsDecidedOnce) {
+    run([](Machine& machine) {
+        machine.create("c", {100, 1, {}, {}});
+        // Each is a batch of its own; by and by the lane takes ids for new without asking.
+        std::vector<std::string> bytes;
+        const auto id_of = [](std::size_t i) { return "id-" + std::to_string(i); };
+        const auto ask_new = [&](std::size_t count) {
+            for (std::size_t end = bytes.size() + count; bytes.size() < end;) {
+                const std::size_t i = bytes.size();
+                bytes.push_back(settled_bytes(machine.ask(claim(id_of(i), id_of(i)))));
+            }
+        };
+        ask_new(40);
+        machine.produce(claim(id_of(3), id_of(3)));
+        ask_new(40);
+        machine.produce(claim("somebody else", id_of(4)));
+        ask_new(1);
+        machine.produce(claim(id_of(5), "a new id"));  // beyond his limit
+        ask_new(1);
+        EXPECT_EQ(word_of(machine.look_up("a new id")), "limit_reached");
+        for (std::size_t i = 0; i < bytes.size(); ++i) {
+            EXPECT_EQ(settled_bytes(machine.look_up(id_of(i))), bytes[i]);
+        }
+        expect_units(machine, bytes.size());
+        EXPECT_EQ(machine.verify(), std::vector<std::string>{});
+    });
+}
+
 TEST_P(HonestAnswers, AVersion7IdOlderThanTheHorizonIsNeverExecuted) {
     MachineOptions given = options();
     given.node.dedup_horizon = 60s;

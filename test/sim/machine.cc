@@ -1,5 +1,6 @@
 #include "test/sim/machine.h"
 
+#include "penstock/core/command.h"
 #include "penstock/log/file/file_log.h"
 #include "penstock/runtime/ownership.h"
 #include "penstock/runtime/schema.h"
@@ -152,6 +153,20 @@ Answered Machine::look_up(const std::string& id) {
     const std::uint64_t tag = inbox_.new_tag();
     node().requester().look_up(uuid_of_id(id), tag, inbox_);
     return wait(tag);
+}
+
+void Machine::produce(const ClaimForm& claim) {
+    struct Sink final : AppendSink {
+        void appended(std::span<const Appended> results) noexcept override {
+            ok = results[0].offset.ok();
+        }
+        std::optional<bool> ok;
+    } sink;
+    const Made made(claim, now());
+    const CommandRecord command(made.submission().command);
+    const Record record = command.record();
+    log().append({TopicId(std::string(sale::kTopic)), PartitionId(0)}, {&record, 1}, 0, sink);
+    PENSTOCK_CHECK(until([&] { return sink.ok.has_value(); }) && *sink.ok);
 }
 
 void Machine::create(const std::string& campaign, const sale::Campaign& body) {

@@ -59,6 +59,8 @@ public:
     /// Again while units may come back or nobody can know yet.
     Answered ask_until_final(const ClaimForm& claim);
     Answered look_up(const std::string& id);
+    /// Appends its record past requester and gate, as a foreign producer would.
+    void produce(const ClaimForm& claim);
     void create(const std::string& campaign, const sale::Campaign& body);
 
     /// What the independent model finds wrong.
