@@ -101,7 +101,6 @@ public:
         fence_ = prepare(
             "UPDATE bench_owner SET seq = seq + 1, next_offset = :next WHERE part = :part AND "
             "epoch = 1 AND seq = :seq");
-        seen_ = prepare("SELECT id, body_hash FROM bench_processed WHERE id = :id AND part = 0");
         read_ =
             prepare(fmt::format("SELECT quantity, granted FROM bench_stock WHERE campaign = "
                                 ":campaign{}",
@@ -132,7 +131,6 @@ private:
         require(session_->begin());
         const Value fence[] = {after, part_, seq_++};
         if (require(run_one(*session_, fence_, fence)).matched != 1) std::abort();
-        require(session_->run_many(seen_, look_ups_));
         const Value key[] = {campaign};
         if (require(run_one(*session_, read_, key)).table.integer(0, 1) != before) std::abort();
         const Value taken[] = {after, campaign, before};
@@ -146,7 +144,6 @@ private:
     void fill(std::span<const Claim> claims) {
         const std::int64_t now = unix_ms(env_.clock.wall());
         replies_.resize(claims.size());
-        look_ups_.clear();
         grants_.clear();
         records_.clear();
         for (std::size_t i = 0; i < claims.size(); ++i) {
@@ -154,7 +151,6 @@ private:
             replies_[i] = fmt::format(R"({{"claim_id":"{}","position":{},"offset":{}}})",
                                       format_uuid(claims[i].id), number, number);
             const Bytes id = std::as_bytes(std::span(claims[i].id.bytes));
-            look_ups_.emplace_back(id);
             grants_.insert(grants_.end(),
                            {std::string_view(campaign_), std::string_view(claims[i].user), number,
                             id, number, now});
@@ -168,12 +164,12 @@ private:
     Env& env_;
     const std::int64_t part_;
     const std::string campaign_;
-    StatementId fence_, seen_, read_, take_, grant_, record_;
+    StatementId fence_, read_, take_, grant_, record_;
     std::size_t granted_ = 0;
     std::int64_t seq_ = 0;
     const std::vector<Claim> claims_;
     std::vector<std::string> replies_;
-    std::vector<Value> look_ups_, grants_, records_;
+    std::vector<Value> grants_, records_;
 };
 
 /// What a program does that locks the stock's row for each claim.

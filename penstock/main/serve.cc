@@ -16,7 +16,8 @@ namespace penstock {
 namespace {
 
 constexpr std::chrono::seconds kStopTime{15};
-constexpr int kStarted = SIGUSR1;  ///< from ourselves
+constexpr std::chrono::seconds kFarewell{4};  ///< to engines, when every caller has his answer
+constexpr int kStarted = SIGUSR1;             ///< from ourselves
 
 /// The disk cannot be believed, or the line cannot go on: nothing more may be acknowledged.
 void end_at_once(const Error& why) {
@@ -75,6 +76,20 @@ Result<std::unique_ptr<Process>> start(Env& env, ProcessOptions options, const s
     return process;
 }
 
+/// An engine that hangs does not hold the end up: what it was asked last is as after a crash.
+void stop(Env& env, std::unique_ptr<Process> process) {
+    const MonoTime by = env.clock.mono() + kStopTime;
+    const auto stopped = env.executor.make_wake();
+    const auto stopping = env.executor.spawn("stop", [&] {
+        process->stop(by);
+        process.reset();
+        stopped->notify();
+    });
+    if (stopped->wait_until(by + kFarewell)) return;
+    spdlog::warn("an engine does not answer; the end does not wait for it");
+    ::_exit(cli::kExitDone);
+}
+
 int serve(const CommonFlags& flags) {
     const auto settings = settings_of(flags);
     if (!settings) return fail(settings.error());
@@ -96,7 +111,7 @@ int serve(const CommonFlags& flags) {
         if (number == SIGTERM || number == SIGINT) break;
         if (number == SIGHUP) reload(flags, **process);
     }
-    (*process)->stop(env.clock.mono() + kStopTime);
+    stop(env, std::move(*process));
     return cli::kExitDone;
 }
 

@@ -7,6 +7,8 @@
 #include <map>
 #include <set>
 
+#include "penstock/base/failpoint.h"
+
 namespace penstock {
 namespace {
 
@@ -85,7 +87,7 @@ const GateLink* GateRebuild::link_of(std::string_view type) const {
     return found == parts_.routes.end() ? nullptr : found->gate;
 }
 
-Result<void> GateRebuild::prepare(Session& owner) {
+Result<void> GateRebuild::prepare(Session& owner, const Dialect& dialect) {
     const auto prepare = [&](StatementId& into, std::string_view sql) -> Result<void> {
         auto prepared = owner.prepare(sql);
         if (!prepared) return prepared.error();
@@ -94,10 +96,14 @@ Result<void> GateRebuild::prepare(Session& owner) {
     };
     PENSTOCK_TRY(
         prepare(newest_, "SELECT MAX(gate_generation) FROM penstock_owner WHERE grp = :grp"));
-    PENSTOCK_TRY(prepare(advance_,
-                         "UPDATE penstock_owner SET gate_generation = :next, gate_end = :no_end "
-                         "WHERE grp = :grp AND topic = :topic AND part = :part "
-                         "AND gate_generation < :below"));
+    PENSTOCK_TRY(prepare(
+        advance_, fmt::format("UPDATE penstock_owner SET rebuilder = :member, gate_generation = "
+                              ":next, gate_end = :no_end WHERE grp = :grp AND topic = :topic "
+                              "AND part = :part AND gate_generation < :below{}",
+                              if_free("rebuilder", parts_.owner, dialect))));
+    PENSTOCK_TRY(prepare(release_,
+                         "UPDATE penstock_owner SET rebuilder = NULL WHERE grp = :grp AND "
+                         "topic = :topic AND part = :part AND rebuilder = :member"));
     PENSTOCK_TRY(prepare(note_cut_,
                          "INSERT INTO penstock_gate_cut (grp, topic, part, generation, gate_end) "
                          "VALUES (:grp, :topic, :part, :generation, :gate_end)"));
@@ -107,13 +113,14 @@ Result<void> GateRebuild::prepare(Session& owner) {
 }
 
 Result<GateGeneration> GateRebuild::generation(Session& owner) {
-    const Value group[] = {std::string_view(parts_.group)};
+    const Value group[] = {std::string_view(parts_.owner.group)};
     const auto rows = run_one(owner, newest_, group);
     if (!rows) return rows.error();
     return GateGeneration(static_cast<std::uint64_t>(rows->table.integer(0, 0)));
 }
 
 Result<bool> GateRebuild::intact(Session& owner) {
+    if (held_) PENSTOCK_TRY(let_others(owner));
     const auto present = read_in_transaction(owner, [&] { return generation(owner); });
     if (!present) return present.error();
     auto reader = parts_.store.open(Role::reader, SessionLimits{});
@@ -139,13 +146,16 @@ Result<GateGeneration> GateRebuild::begin_generation(Session& owner) {
         const auto present = generation(owner);
         if (!present) return present;
         // Never below what an earlier database of these names has left in the gate.
-        const auto now_ms = static_cast<std::uint64_t>(unix_ms(parts_.clock.wall()));
+        const auto now_ms = static_cast<std::uint64_t>(unix_ms(parts_.env.clock.wall()));
         const GateGeneration next(std::max(present->value() + 1, now_ms));
         for (const TopicPartition& at : parts_.partitions) {
-            const Value values[] = {
-                integer(next.value()),          kNoEnd,
-                std::string_view(parts_.group), std::string_view(at.topic.value()),
-                integer(at.partition.value()),  integer(next.value())};
+            const Value values[] = {member(),
+                                    integer(next.value()),
+                                    kNoEnd,
+                                    std::string_view(parts_.owner.group),
+                                    std::string_view(at.topic.value()),
+                                    integer(at.partition.value()),
+                                    integer(next.value())};
             const auto updated = run_one(owner, advance_, values);
             if (!updated) return updated.error();
             if (updated->matched != 1) {
@@ -159,8 +169,25 @@ Result<GateGeneration> GateRebuild::begin_generation(Session& owner) {
         owner.rollback();
         return next;
     }
+    held_ = true;  // also where nobody knows whether it was committed
     PENSTOCK_TRY(owner.commit());
     return next;
+}
+
+Result<void> GateRebuild::let_others(Session& owner) {
+    PENSTOCK_TRY(owner.begin());
+    for (const TopicPartition& at : parts_.partitions) {
+        const Value values[] = {std::string_view(parts_.owner.group),
+                                std::string_view(at.topic.value()), integer(at.partition.value()),
+                                member()};
+        if (const auto released = run_one(owner, release_, values); !released) {
+            owner.rollback();
+            return released.error();
+        }
+    }
+    PENSTOCK_TRY(owner.commit());
+    held_ = false;
+    return {};
 }
 
 Result<std::vector<GateRebuild::Range>> GateRebuild::ends() {
@@ -183,7 +210,7 @@ Result<void> GateRebuild::set_ends(Session& owner, GateGeneration generation,
                                    const std::vector<Range>& ranges) {
     PENSTOCK_TRY(owner.begin());
     for (const Range& range : ranges) {
-        const Value values[] = {integer(range.end.value()), std::string_view(parts_.group),
+        const Value values[] = {integer(range.end.value()), std::string_view(parts_.owner.group),
                                 std::string_view(range.at.topic.value()),
                                 integer(range.at.partition.value()), integer(generation.value())};
         const auto updated = run_one(owner, set_end_, values);
@@ -205,7 +232,7 @@ Result<void> GateRebuild::find_applied(Session& reader, std::vector<Range>& rang
         "WHERE grp = :grp AND topic = :topic AND part = :part");
     if (!find) return find.error();
     for (Range& range : ranges) {
-        const Value key[] = {std::string_view(parts_.group),
+        const Value key[] = {std::string_view(parts_.owner.group),
                              std::string_view(range.at.topic.value()),
                              integer(range.at.partition.value())};
         const auto rows = run_one(reader, *find, key);
@@ -250,20 +277,33 @@ Result<void> GateRebuild::load_log(const std::vector<Range>& ranges, GateGenerat
 Result<void> GateRebuild::run(Session& owner) {
     const auto begun = begin_generation(owner);
     if (!begun) return begun.error();
+    auto rebuilt = rebuild(owner, *begun);
+    if (!rebuilt) return rebuilt;  // the next intact() lets others
+    return let_others(owner);
+}
+
+Result<void> GateRebuild::rebuild(Session& owner, GateGeneration generation) {
     auto reader = parts_.store.open(Role::reader, SessionLimits{});
     if (!reader) return std::move(reader).error();
-    const auto closed = close_all(parts_.gate, parts_.routes, **reader, *begun);
+    const auto closed = close_all(parts_.gate, parts_.routes, **reader, generation);
     if (!closed) return closed.error();
     // Nothing is admitted now: what is on the log below its end is all that counts of before.
     auto ranges = ends();
     if (!ranges) return std::move(ranges).error();
-    PENSTOCK_TRY(set_ends(owner, *begun, *ranges));
+    PENSTOCK_TRY(set_ends(owner, generation, *ranges));
     PENSTOCK_TRY(read_in_transaction(**reader, [&]() -> Result<void> {
         PENSTOCK_TRY(find_applied(**reader, *ranges));
-        return load_store(parts_.gate, **reader, *closed, *begun);
+        return load_store(parts_.gate, **reader, *closed, generation);
     }));
-    PENSTOCK_TRY(load_log(*ranges, *begun));
-    return open_all(parts_.gate, *closed, *begun);
+    PENSTOCK_TRY(load_log(*ranges, generation));
+#if PENSTOCK_FAILPOINTS
+    if (const auto ms = failpoint("gate.sleep_before_open")) {
+        parts_.env.executor.make_wake()->wait_until(parts_.env.clock.mono() +
+                                                    std::chrono::milliseconds(std::stoul(*ms)));
+    }
+    die_at_failpoint("gate.die_before_open");
+#endif
+    return open_all(parts_.gate, *closed, generation);
 }
 
 Result<void> fill_gate(Gate& gate, std::span<const Route> routes, Session& reader,

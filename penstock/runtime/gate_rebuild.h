@@ -6,16 +6,17 @@
 #include "penstock/base/env.h"
 #include "penstock/core/handler.h"
 #include "penstock/log/log.h"
+#include "penstock/runtime/ownership.h"
 #include "penstock/store/store.h"
 
 namespace penstock {
 
 struct GateRebuildParts {
-    Clock& clock;
+    Env& env;
     Gate& gate;
     Log& log;
     Store& store;
-    std::string group;
+    Owner owner;
     std::vector<Route> routes;
     std::vector<TopicPartition> partitions;  ///< of these routes, sorted; their owner rows are made
 };
@@ -31,11 +32,11 @@ class GateRebuild {
 public:
     explicit GateRebuild(GateRebuildParts parts) : parts_(std::move(parts)) {}
 
-    Result<void> prepare(Session& owner);
+    Result<void> prepare(Session& owner, const Dialect& dialect);
     /// True: every resource is open, of the generation that the owner rows name.
     Result<bool> intact(Session& owner);
-    /// Closes, loads, opens, under the next generation. conflict: another process has begun that
-    /// since; look again with intact() a little later.
+    /// Closes, loads, opens, under the next generation. conflict: another process that is alive is
+    /// at it, or has begun since; look again with intact() a little later.
     Result<void> run(Session& owner);
 
 private:
@@ -46,6 +47,9 @@ private:
 
     Result<GateGeneration> generation(Session& owner);
     Result<GateGeneration> begin_generation(Session& owner);
+    Result<void> rebuild(Session& owner, GateGeneration generation);
+    Result<void> let_others(Session& owner);
+    Value member() const { return std::as_bytes(std::span(parts_.owner.member.bytes)); }
     Result<void> set_ends(Session& owner, GateGeneration generation,
                           const std::vector<Range>& ranges);
     Result<std::vector<Range>> ends();
@@ -54,7 +58,8 @@ private:
     const GateLink* link_of(std::string_view type) const;
 
     const GateRebuildParts parts_;
-    StatementId newest_{}, advance_{}, set_end_{}, note_cut_{};
+    StatementId newest_{}, advance_{}, release_{}, set_end_{}, note_cut_{};
+    bool held_ = false;  ///< the owner rows name this process as the one that rebuilds
 };
 
 }  // namespace penstock

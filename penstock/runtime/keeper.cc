@@ -24,21 +24,14 @@ Error low_on_space(std::uint64_t free_bytes) {
 
 Keeper::Keeper(KeeperParts parts)
     : parts_(std::move(parts)),
-      membership_(parts_.owner.group, parts_.owner.member, parts_.options.lease),
-      gate_doubt_(parts_.owner.alone),  // nobody else can have seen to what a former process left
+      gate_doubt_(alone()),  // nobody else can have seen to what a former process left
       wake_(parts_.env.executor.make_wake()) {}
 
 Result<void> Keeper::open() {
     auto session = parts_.store.open(Role::owner, SessionLimits{});
     if (!session) return std::move(session).error();
     session_ = std::move(*session);
-    PENSTOCK_TRY(membership_.prepare(*session_, parts_.store.dialect()));
-    PENSTOCK_TRY(parts_.gate_rebuild.prepare(*session_));
-    if (parts_.owner.alone) return {};
-    beat_at_ = parts_.env.clock.mono();
-    const auto joined = membership_.beat(*session_);
-    if (!joined) return joined.error();
-    return {};
+    return parts_.gate_rebuild.prepare(*session_, parts_.store.dialect());
 }
 
 void Keeper::start() {
@@ -51,64 +44,16 @@ void Keeper::stop() {
     task_.reset();
 }
 
-void Keeper::leave() {
-    if (session_ && !parts_.owner.alone) (void)membership_.leave(*session_);
-    session_.reset();
-}
-
 void Keeper::run() {
     while (!stopping_) {
-        if (!parts_.owner.alone) keep_lease();
         if (!ready_ && !failed_ && caught_up()) wait_for("the gate");
         if ((gate_lost_ || gate_doubt_) && !failed_ && (ready_ || caught_up())) mend_gate();
         watch_space();
         apply_retention();
         const MonoTime now = parts_.env.clock.mono();
         parts_.sweep(now);
-        const bool waits = parts_.owner.alone && !ready_ && !gate_lost_;
+        const bool waits = alone() && !ready_ && !gate_lost_;
         wake_->wait_until(waits ? kNever : now + kEvery);
-    }
-}
-
-void Keeper::keep_lease() {
-    const MonoTime begun = parts_.env.clock.mono();
-    const auto view = membership_.beat(*session_);
-    if (view) {
-        beat_at_ = begun;
-        if (cut_off_.exchange(false)) {
-            parts_.observer.say(RuntimeObserver::Level::info, "the database answers again");
-        }
-        act_on(*view);
-        // Whoever takes a dead one's row away sees to what it had admitted.
-        if (const auto died = membership_.bury_dead(*session_); died && *died) gate_doubt_ = true;
-        return;
-    }
-    if (!cut_off_.exchange(true)) {
-        parts_.observer.say(RuntimeObserver::Level::warning,
-                            "the lease could not be renewed, trying again: " + view.error().text);
-    }
-    if (view.error().lost == Lost::session) (void)session_->reconnect();
-}
-
-void Keeper::act_on(const MemberView& view) {
-    std::vector<PartitionOwner> partitions;
-    for (const SeenOwner& seen : view.owners) {
-        if (state_of(seen.partition.at) == nullptr) continue;  // of a topic of later versions
-        follow(seen);
-        partitions.push_back(seen.partition);
-    }
-    if (failed_ || stopping_) return;
-    const Share share = fair_share(parts_.owner.member, view.members, partitions);
-    for (const TopicPartition& at : share.give) lane_of(at)->hand_back(at);
-    for (const TopicPartition& at : share.take) lane_of(at)->hand_over(at);
-}
-
-/// How far others are.
-void Keeper::follow(const SeenOwner& seen) {
-    PartitionState& state = *state_of(seen.partition.at);
-    std::uint64_t known = state.next;
-    while (!state.held && known < seen.next.value() &&
-           !state.next.compare_exchange_weak(known, seen.next.value())) {
     }
 }
 
@@ -138,7 +83,7 @@ void Keeper::mend_gate() {
         wait_for("the gate: " + why.text);
         gate_lost_ = true;
         if (doubt) gate_doubt_ = true;
-        if (parts_.owner.alone && why.code != Code::unreachable) parts_.observer.fatal(why);
+        if (alone() && why.code != Code::unreachable) parts_.observer.fatal(why);
         return;
     }
     gate_lost_ = false;
@@ -173,7 +118,6 @@ void Keeper::watch_space() {
 
 void Keeper::apply_retention() {
     const MonoTime now = parts_.env.clock.mono();
-    // A log that hangs would make the lease wait.
     if (now < next_retention_ || parts_.log.down()) return;
     next_retention_ = now + kRetentionEvery;
     for (const auto& [state, end] : parts_.goals) {
@@ -200,30 +144,10 @@ Readiness Keeper::readiness() {
     if (!ready_ || failed_) {
         return {false, waits_for_.with([](const std::string& text) { return text; })};
     }
-    if (cut_off_) return {false, "the database"};
+    if (!alone() && parts_.heartbeat->is_late()) return {false, "the database"};
     if (gate_lost_) return {false, "the gate"};
     if (const auto down = parts_.log.down()) return {false, "the log: " + down->text};
-    // A database that hangs fails no call; the lease runs out all the same.
-    if (!parts_.owner.alone && parts_.env.clock.mono() - beat_at_.load() > parts_.options.lease) {
-        return {false, "the database"};
-    }
     return {true, ""};
-}
-
-Lane* Keeper::lane_of(const TopicPartition& at) const {
-    for (Lane* lane : parts_.lanes) {
-        for (const PartitionState& state : lane->partitions()) {
-            if (state.at == at) return lane;
-        }
-    }
-    return nullptr;
-}
-
-PartitionState* Keeper::state_of(const TopicPartition& at) const {
-    for (const auto& [state, end] : parts_.goals) {
-        if (state->at == at) return state;
-    }
-    return nullptr;
 }
 
 }  // namespace penstock

@@ -10,8 +10,7 @@
 #include "penstock/base/env.h"
 #include "penstock/base/guarded.h"
 #include "penstock/runtime/gate_rebuild.h"
-#include "penstock/runtime/lane.h"
-#include "penstock/runtime/membership.h"
+#include "penstock/runtime/heartbeat.h"
 #include "penstock/runtime/node.h"
 
 namespace penstock {
@@ -22,30 +21,25 @@ struct KeeperParts {
     Log& log;
     Store& store;
     const NodeOptions& options;
-    Owner owner;
     RuntimeObserver& observer;
+    const Heartbeat* heartbeat;  ///< null: alone
     GateRebuild gate_rebuild;
-    std::vector<Lane*> lanes;
     /// Ends of the partitions at the start: the node is ready once all below is applied.
     std::vector<std::pair<PartitionState*, std::uint64_t>> goals;
     std::function<void(std::optional<Error>)> refuse_all;  ///< none: open
     std::function<void(MonoTime)> sweep;                   ///< looks after what stays silent
 };
 
-/// Everything that is done beside the line, on one thread: heartbeat and fair share, readiness, the
-/// gate's rebuild, the disk, retention. Threads: start() and stop() one, the rest any.
+/// What is done beside the line and may take long, on one thread: readiness, the gate's rebuild,
+/// the disk, retention. Threads: open(), start() and stop() one, the rest any.
 class Keeper {
 public:
     explicit Keeper(KeeperParts parts);
     ~Keeper() { stop(); }
 
-    /// Opens its session and joins the others.
     Result<void> open();
     void start();
-    /// Before the lanes stop: no partition is taken any more.
     void stop();
-    /// After the lanes have given up what they owned: others need not wait for the lease.
-    void leave();
 
     Readiness readiness();
     void wait_for(const std::string& what);
@@ -60,23 +54,16 @@ public:
 
 private:
     void run();
-    void keep_lease();
-    void act_on(const MemberView& view);
-    void follow(const SeenOwner& seen);
+    bool alone() const { return parts_.heartbeat == nullptr; }
     bool caught_up() const;
     void mend_gate();
     void watch_space();
     void apply_retention();
-    Lane* lane_of(const TopicPartition& at) const;
-    PartitionState* state_of(const TopicPartition& at) const;
 
     KeeperParts parts_;
-    Membership membership_;
     std::unique_ptr<Session> session_;
     std::atomic<bool> ready_{false}, stopping_{false}, failed_{false}, gate_lost_{true},
         gate_doubt_;
-    std::atomic<bool> cut_off_{false};  ///< the lease could not be renewed lately
-    std::atomic<MonoTime> beat_at_{};   ///< when the newest renewal began that succeeded
     bool low_on_space_ = false;
     MonoTime next_retention_{}, next_gate_{};
     Guarded<std::string> waits_for_;

@@ -105,6 +105,7 @@ private:
     // Constant once built_ is true.
     std::vector<RunningLane> lanes_;
     std::optional<std::uint32_t> reply_partition_;
+    std::unique_ptr<Heartbeat> heartbeat_;  // null: alone
     std::unique_ptr<Keeper> keeper_;
     std::atomic<bool> built_{false};
     std::atomic<std::uint32_t> max_rows_per_s_;
@@ -137,6 +138,7 @@ Result<void> LineNode::start() {
         lanes_[i].task = env_.executor.spawn(fmt::format("lane-{}", i), [&lane] { lane.run(); });
     }
     keeper_->wait_for("the commands that were on the log at the start");
+    if (heartbeat_) heartbeat_->start();
     keeper_->start();
     return {};
 }
@@ -201,13 +203,18 @@ Result<void> LineNode::open_keeper() {
         }
     }
     std::sort(partitions.begin(), partitions.end());
-    keeper_ = std::make_unique<Keeper>(
-        KeeperParts{env_, log_, store_, options_, owner_, observer_,
-                    GateRebuild({env_.clock, gate_, log_, store_, options_.group, routes(),
-                                 std::move(partitions)}),
-                    std::move(lanes), std::move(goals),
-                    [this](std::optional<Error> why) { requester_.refuse_all(std::move(why)); },
-                    [this](MonoTime now) { requester_.sweep(now); }});
+    if (!options_.alone) {
+        heartbeat_ = std::make_unique<Heartbeat>(
+            HeartbeatParts{env_, store_, owner_, options_.lease, observer_, std::move(lanes),
+                           [this] { keeper_->gate_doubt(); }});
+        PENSTOCK_TRY(heartbeat_->open());
+    }
+    keeper_ = std::make_unique<Keeper>(KeeperParts{
+        env_, log_, store_, options_, observer_, heartbeat_.get(),
+        GateRebuild({env_, gate_, log_, store_, owner_, routes(), std::move(partitions)}),
+        std::move(goals),
+        [this](std::optional<Error> why) { requester_.refuse_all(std::move(why)); },
+        [this](MonoTime now) { requester_.sweep(now); }});
     return keeper_->open();
 }
 
@@ -306,13 +313,14 @@ void LineNode::limit_lanes() {
 
 void LineNode::stop(MonoTime by) {
     if (stopped_.exchange(true)) return;
+    if (heartbeat_) heartbeat_->stop();
     if (keeper_) keeper_->stop();
     requester_.refuse_all(stopping());
     const std::unique_ptr<Wake> wake = env_.executor.make_wake();
     requester_.wait_until_empty(*wake, by);
     for (RunningLane& running : lanes_) running.lane->stop();
     for (RunningLane& running : lanes_) running.task.reset();
-    if (keeper_) keeper_->leave();
+    if (heartbeat_) heartbeat_->leave();
     replies_.stop();
     reader_.stop();
     requester_.abandon_all();
@@ -375,6 +383,7 @@ void LineNode::gate_doubt() noexcept {
 
 /// A lane that cannot go on takes nothing more in: its callers would wait for ever.
 void LineNode::stopped(const Error& why) noexcept {
+    if (heartbeat_) heartbeat_->hold_still();
     keeper_->failed(why.text);
     requester_.refuse_all(error(Code::not_ready, why.text));
     observer_.say(RuntimeObserver::Level::error, why.text);

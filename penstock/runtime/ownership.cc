@@ -43,6 +43,14 @@ Error fenced(const TopicPartition& at) {
 
 }  // namespace
 
+std::string if_free(std::string_view column, const Owner& owner, const Dialect& dialect) {
+    if (owner.alone) return "";
+    return fmt::format(
+        " AND ({0} IS NULL OR {0} = :member OR NOT EXISTS (SELECT 1 FROM penstock_member m "
+        "WHERE m.member = penstock_owner.{0} AND m.lease_until > {1}))",
+        column, dialect.now_ms());
+}
+
 std::vector<Value> Ownership::key_of(const TopicPartition& at) const {
     return {std::string_view(owner_.group), std::string_view(at.topic.value()),
             integer(at.partition.value())};
@@ -64,16 +72,9 @@ Result<void> Ownership::prepare(Session& session, const Dialect& dialect) {
                      "grp, topic, part, epoch, seq, next_offset, fingerprint, log_uuid, turn_time, "
                      "gate_generation, gate_end",
                      "grp, topic, part")));
-    const std::string if_free =
-        owner_.alone ? ""
-                     : fmt::format(
-                           " AND (member IS NULL OR member = :member OR NOT EXISTS (SELECT "
-                           "1 FROM penstock_member m WHERE m.member = "
-                           "penstock_owner.member AND m.lease_until > {}))",
-                           dialect.now_ms());
     PENSTOCK_TRY(prepare(take_, fmt::format("UPDATE penstock_owner SET epoch = epoch + 1, seq = 0, "
                                             "member = :member, session = :session WHERE {}{}",
-                                            kRow, if_free)));
+                                            kRow, if_free("member", owner_, dialect))));
     PENSTOCK_TRY(prepare(give_up_, fmt::format("UPDATE penstock_owner SET member = NULL, session = "
                                                "NULL WHERE {} AND epoch = :epoch",
                                                kRow)));

@@ -41,6 +41,10 @@ struct Owner {
     bool alone = true;
 };
 
+/// A condition on penstock_owner: in `column` stands :member, nobody, or one whose lease is over.
+/// Who is alone needs none.
+std::string if_free(std::string_view column, const Owner& owner, const Dialect& dialect);
+
 /// The owner rows of one session. Every statement of fencing stands here.
 class Ownership {
 public:

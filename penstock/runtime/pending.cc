@@ -198,6 +198,11 @@ std::optional<InLine> LineRequester::in_line(const Uuid& id) {
     return place;
 }
 
+std::size_t LineRequester::count_in_line() {
+    const MutexLock lock(mutex_);
+    return slots_.size() - free_.size();
+}
+
 bool LineRequester::wait_until_empty(Wake& wake, MonoTime by) {
     for (;;) {
         {

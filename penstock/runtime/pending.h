@@ -56,6 +56,7 @@ public:
 
     void submit(std::span<const Submission>, std::uint64_t first_tag, ReplySink& sink) override;
     std::optional<InLine> in_line(const Uuid& id) override;
+    std::size_t count_in_line() override;
     void look_up(const Uuid& id, std::uint64_t tag, ReplySink& sink) override;
 
     /// From the lanes, after the commit.

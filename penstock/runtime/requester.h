@@ -68,6 +68,8 @@ public:
     virtual void submit(std::span<const Submission>, std::uint64_t first_tag, ReplySink& sink) = 0;
     /// In line through this process and not yet decided.
     virtual std::optional<InLine> in_line(const Uuid& id) = 0;
+    /// How many commands are.
+    virtual std::size_t count_in_line() = 0;
     /// The recorded outcome of an id, asked of the store on the reader's thread. Answer: a
     /// Settlement (first = false), or Error not_found (no record), overloaded, io.
     virtual void look_up(const Uuid& id, std::uint64_t tag, ReplySink& sink) = 0;

@@ -16,15 +16,16 @@ std::vector<Migration> runtime_migrations(const Dialect& dialect) {
          1,
          {
              // Who owns a partition, and how far it is applied. epoch is the fence; member and
-             // session say who took it. What was admitted under an older generation of the gate
-             // than gate_generation counts below gate_end only.
+             // session say who took it, rebuilder who makes the gate anew. What was admitted under
+             // an older generation of the gate than gate_generation counts below gate_end only.
              fmt::format("CREATE TABLE penstock_owner ("
                          "grp {key} NOT NULL, topic {key} NOT NULL, part {integer} NOT NULL, "
                          "epoch {integer} NOT NULL, seq {integer} NOT NULL, "
                          "next_offset {integer} NOT NULL, fingerprint {integer} NOT NULL, "
                          "log_uuid {id} NOT NULL, turn_time {integer} NOT NULL, "
                          "gate_generation {integer} NOT NULL, gate_end {integer} NOT NULL, "
-                         "member {id}, session {text}, PRIMARY KEY (grp, topic, part)){clustered}",
+                         "rebuilder {id}, member {id}, session {text}, PRIMARY KEY (grp, topic, "
+                         "part)){clustered}",
                          fmt::arg("key", key), fmt::arg("integer", integer), fmt::arg("id", id),
                          fmt::arg("text", text), fmt::arg("clustered", clustered)),
              // Where each rebuild of the gate ended: tells for ever which records count.

@@ -66,6 +66,32 @@ class SeveralProcesses(cluster.Cluster):
         self.engines.obey({"do": "restart", "name": "redis"})
         self.check_exact(crowd, "c", 3000)
 
+    def test_a_rebuild_that_takes_longer_than_the_lease(self):
+        """It costs its process no lease, so that nobody else begins it again."""
+        self.start(2, f"gate.sleep_before_open={2_500 * cluster.LEASE_S}")
+        self.open_campaign("c", 1000, per_user=1)
+        crowd = Crowd(self.nodes, "c", 16)
+        eventually("claims are granted", lambda: crowd.granted() >= 300)
+        before = self.rebuilds()
+        self.redis_cli("FLUSHALL")
+        self.check_exact(crowd, "c", 1000)
+        self.assertLessEqual(self.rebuilds() - before, 2)
+
+    def test_who_rebuilds_the_gate_dies_and_another_does_it(self):
+        order = self.root / "die"
+        self.start(2, f"gate.die_before_open={order}")
+        self.open_campaign("c", 1000, per_user=1)
+        crowd = Crowd(self.nodes, "c", 16)
+        eventually("claims are granted", lambda: crowd.granted() >= 300)
+        order.touch()
+        self.redis_cli("FLUSHALL")
+        eventually("one has died", lambda: len(self.alive()) == 1)
+        crowd.nodes = self.alive()
+        self.check_exact(crowd, "c", 1000)
+
+    def rebuilds(self) -> int:
+        return int(self.rows("SELECT COUNT(*) FROM penstock_gate_cut")[0][0])
+
     def test_the_database_and_the_broker_come_back(self):
         self.start(2)
         self.open_campaign("c", 3000, per_user=1)

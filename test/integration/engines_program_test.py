@@ -6,6 +6,7 @@ secret shown.
 Usage: engines_program_test.py PENSTOCK [test names]"""
 
 import json
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import program
@@ -224,6 +225,45 @@ class Settings(OnEngines):
         self.assertTrue(server.is_ready())
         self.assertEqual(server.end(), 0)
         self.refused_with(78, ('runtime.group = "penstock"', "database"), other)
+
+
+class Hanging(OnEngines):
+    def test_a_stop_does_not_wait_for_an_engine_that_hangs(self):
+        """Within the 20 s of docs/configuration.md, and some for a busy machine."""
+        self.engines.remove_topics()
+        hanging = {"postgres": self.config(log=FILE, store=self.store()),
+                   "mariadb": self.config(log=FILE, gate=self.new_gate(),
+                                          store=self.store("mariadb")),
+                   "kafka": self.config(gate=self.new_gate(), store={"kind": "sqlite"})}
+        servers = {name: self.serve(file) for name, file in hanging.items()}
+        for server in servers.values():
+            self.assertEqual(server.call("PUT", "/v1/campaigns/c", '{"quantity": 20}')[0], 201)
+            self.sell(server, "c", 5)
+        for name in hanging:
+            self.engines.engines.obey({"do": "pause", "name": name})
+            self.addCleanup(self.engines.engines.obey, {"do": "resume", "name": name})
+        with ThreadPoolExecutor(len(hanging)) as pool:
+            waiting = {name: pool.submit(server.call, "POST", "/v1/campaigns/c/claims",
+                                         '{"user_id": "user-5"}', **{"Idempotency-Key": "c-5"})
+                       for name, server in servers.items()}
+            eventually("the claims are on their way",
+                       lambda: all(self.claims_in_line(server) for server in servers.values()))
+            for server in servers.values():
+                server.process.terminate()
+            for name, answer in waiting.items():
+                # On the log, or unknown: never a no.
+                self.assertEqual(answer.result()[0], 504 if name == "kafka" else 202)
+            for server in servers.values():
+                self.assertEqual(server.process.wait(30), 0, server.said())
+        for name, file in hanging.items():
+            self.engines.engines.obey({"do": "resume", "name": name})
+            server = self.serve(file)
+            self.ends_exact(server, file, self.sell(server, "c", 25), units=20)
+
+    def claims_in_line(self, server: Server) -> bool:
+        """By the metrics, for which Prometheus waits 10 s."""
+        with urllib.request.urlopen(server.url + "/metrics", timeout=10) as answer:
+            return b"penstock_commands_in_line 1" in answer.read()
 
 
 class GateData(OnEngines):

@@ -373,7 +373,8 @@ TEST_F(HttpCalls, CountsWhatItDoes) {
           "penstock_gate_answers_total{answer=\"sold_out\"} 1",
           "penstock_commands_total{outcome=\"done\"} 2",
           "penstock_lag_records{partition=\"0\",topic=\"sale\"} 0", "penstock_ready 1",
-          "penstock_batch_commands_count 2", "# TYPE penstock_http_request_seconds histogram"}) {
+          "penstock_commands_in_line 0", "penstock_batch_commands_count 2",
+          "# TYPE penstock_http_request_seconds histogram"}) {
         EXPECT_NE(metrics.body.find(line), std::string::npos) << line << "\n" << metrics.body;
     }
 }

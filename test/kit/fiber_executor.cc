@@ -9,6 +9,7 @@
 #include "penstock/base/check.h"
 
 #if defined(PENSTOCK_ASAN)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #include <sanitizer/lsan_interface.h>
 #endif
@@ -44,6 +45,8 @@ public:
         at_->size = kStackBytes;
 #if defined(PENSTOCK_ASAN)
         __lsan_register_root_region(at_->bottom, at_->size);
+        // What was mapped here before may have left marks of its frames.
+        __asan_unpoison_memory_region(at_->bottom, at_->size);
 #endif
         context::stack_context stack;
         stack.size = kStackBytes;

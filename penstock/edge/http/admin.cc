@@ -6,25 +6,34 @@ namespace {
 
 constexpr std::string_view kMetricsText = "text/plain; version=0.0.4; charset=utf-8";
 
+/// A log that hangs keeps nobody from the rest: its figures are those of the last look then.
+constexpr std::chrono::seconds kLookAtLog{2};
+
+void look_at_log(Context& context) {
+    Metrics& metrics = context.metrics();
+    for (const PartitionProgress& p : context.node().progress()) {
+        metrics.lag(p.at, p.end > p.next ? p.end.value() - p.next.value() : 0);
+    }
+    const auto topics = context.log().describe(std::nullopt);
+    if (!topics) return;
+    for (const TopicInfo& topic : *topics) {
+        std::uint64_t bytes = 0;
+        for (const PartitionInfo& partition : topic.partitions) bytes += partition.bytes;
+        metrics.log_bytes(topic.spec.topic.value(), bytes);
+    }
+}
+
 void metrics(Context& context, const ExchangePtr& exchange, const Request&) {
     context.metrics().max_rows_per_s(context.node().max_rows_per_s());
+    context.metrics().in_line(context.node().requester().count_in_line());
     context.look_ready();
-    // The log may be busy, or far away.
-    context.block(exchange, [&context, exchange]() -> std::function<void()> {
-        for (const PartitionProgress& p : context.node().progress()) {
-            context.metrics().lag(p.at, p.end > p.next ? p.end.value() - p.next.value() : 0);
+    const auto answer = [&context, weak = std::weak_ptr<Exchange>(exchange)] {
+        if (const auto exchange = weak.lock()) {
+            exchange->respond({200, kMetricsText, context.metrics().text(), ""});
         }
-        if (const auto topics = context.log().describe(std::nullopt)) {
-            for (const TopicInfo& topic : *topics) {
-                std::uint64_t bytes = 0;
-                for (const PartitionInfo& partition : topic.partitions) bytes += partition.bytes;
-                context.metrics().log_bytes(topic.spec.topic.value(), bytes);
-            }
-        }
-        return [exchange, text = context.metrics().text()] {
-            exchange->respond({200, kMetricsText, text, ""});
-        };
-    });
+    };
+    exchange->at_deadline(context.loop().now() + kLookAtLog, answer);
+    if (!context.look_at_log([&context] { look_at_log(context); }, answer)) answer();
 }
 
 void health(Context& context, const ExchangePtr& exchange, const Request&) {

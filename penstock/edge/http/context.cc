@@ -89,6 +89,19 @@ void Context::block(const ExchangePtr& exchange, std::function<std::function<voi
     }
 }
 
+bool Context::look_at_log(std::function<void()> look, std::function<void()> after) {
+    if (looking_at_log_) return false;
+    looking_at_log_ = loop().block(
+        [this, inbox = loop().inbox(), look = std::move(look), after = std::move(after)] {
+            look();
+            inbox->post([this, after] {
+                looking_at_log_ = false;
+                after();
+            });
+        });
+    return looking_at_log_;
+}
+
 Preference preference(const Request& request) {
     Preference preference;
     for (const Field& field : request.fields) {

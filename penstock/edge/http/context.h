@@ -40,10 +40,14 @@ public:
     void read(const ExchangePtr& exchange, std::function<std::function<void()>(Session&)> job);
     /// The same for calls that block on the log's disk.
     void block(const ExchangePtr& exchange, std::function<std::function<void()>()> job);
+    /// Runs `look` where calls may block, then `after` on the loop. False: an earlier one is still
+    /// at it.
+    bool look_at_log(std::function<void()> look, std::function<void()> after);
 
 private:
     ApiParts parts_;
     bool ready_ = false;
+    bool looking_at_log_ = false;
 };
 
 /// What `Prefer` asks for (RFC 7240); what is not understood is passed over.

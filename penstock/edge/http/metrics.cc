@@ -65,6 +65,9 @@ struct Metrics::Families {
         histogram("penstock_batch_commands", "Commands in one store transaction.", kCounts);
     Histogram& store_seconds =
         histogram("penstock_store_transaction_seconds", "Time of one store transaction.", kSeconds);
+    Gauge& in_line =
+        gauge("penstock_commands_in_line", "Commands that came in here and are not decided yet.")
+            .Add({});
     prometheus::Family<Gauge>& lag =
         gauge("penstock_lag_records", "Durable records that are not applied yet.");
     Histogram& sync_seconds =
@@ -162,6 +165,10 @@ void Metrics::log_bytes(std::string_view topic, std::uint64_t bytes) {
 
 void Metrics::disk_free(std::uint64_t bytes) noexcept {
     families_->disk_free.Set(static_cast<double>(bytes));
+}
+
+void Metrics::in_line(std::size_t commands) {
+    families_->in_line.Set(static_cast<double>(commands));
 }
 
 void Metrics::max_rows_per_s(std::uint32_t rows) {

@@ -32,6 +32,7 @@ public:
     void log_synced(std::size_t records, std::size_t bytes, std::chrono::nanoseconds took) noexcept;
     void lag(const TopicPartition& at, std::uint64_t records);
     void log_bytes(std::string_view topic, std::uint64_t bytes);
+    void in_line(std::size_t commands);
     void max_rows_per_s(std::uint32_t rows);
     void ready(bool ready);
 
