@@ -35,7 +35,7 @@ void add_to(Rows& rows, const Answer& answer) {
 
 PostgresSession::PostgresSession(const PostgresOptions& options, Env& env, Role role,
                                  const SessionLimits& limits)
-    : options_(options), role_(role), limits_(limits), connection_(options, env) {}
+    : role_(role), limits_(limits), connection_(options, env) {}
 
 Result<void> PostgresSession::open() {
     PENSTOCK_TRY(connection_.open(limits_));

@@ -42,7 +42,6 @@ private:
     Result<void> run_at_once(const Plan& plan, std::span<const Value> rows, Rows& into);
     Result<void> committed(const Answer& answer);
 
-    const PostgresOptions& options_;
     const Role role_;
     const SessionLimits limits_;
     Connection connection_;
