@@ -165,7 +165,7 @@ Result<void> Batch::run_handlers(std::span<Item> items, LogTime now, bool* handl
     const auto flush = [&]() -> Result<void> {
         if (neighbours_.empty()) return {};
         const Epoch epoch = neighbours_.front()->owned->epoch;
-        const auto ran = run_neighbours(*route, Turn{now, epoch, 1});
+        auto ran = run_neighbours(*route, Turn{now, epoch, 1});
         *handlers = !ran;
         neighbours_.clear();
         return ran;

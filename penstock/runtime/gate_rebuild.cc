@@ -143,7 +143,7 @@ Result<bool> GateRebuild::intact(Session& owner) {
 Result<GateGeneration> GateRebuild::begin_generation(Session& owner) {
     PENSTOCK_TRY(owner.begin());
     const auto body = [&]() -> Result<GateGeneration> {
-        const auto present = generation(owner);
+        auto present = generation(owner);
         if (!present) return present;
         // Never below what an earlier database of these names has left in the gate.
         const auto now_ms = static_cast<std::uint64_t>(unix_ms(parts_.env.clock.wall()));

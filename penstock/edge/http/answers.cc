@@ -175,7 +175,7 @@ Said say_unknown(const Asked& asked) {
                     "the same request again with the same id.",
                     Effect::unknown, 1};
     problem.members = ",\"ask\":" + json_string(place);
-    Said said = said_of(std::move(problem), asked);
+    Said said = said_of(problem, asked);
     said.location = place;
     return said;
 }

@@ -35,7 +35,7 @@ Result<SocketAddress> resolve(const cli::ServerUrl& server) {
     if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
     addrinfo* found = nullptr;
     const int failure = ::getaddrinfo(host.c_str(), server.port.c_str(), &hints, &found);
-    if (failure != 0) {
+    if (failure != 0 || found == nullptr) {
         return error(Code::unreachable, server.host + ": " + ::gai_strerror(failure));
     }
     const std::unique_ptr<addrinfo, FreeAddresses> list(found);

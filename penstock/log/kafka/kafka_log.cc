@@ -101,23 +101,19 @@ void KafkaLog::append(const TopicPartition& at, std::span<const Record> records,
 void KafkaLog::hold(const TopicPartition& at, std::span<const Record> records,
                     std::uint64_t first_tag, AppendSink& sink) {
     HeldCall call(at, records, first_tag, sink);
-    std::optional<Error> refused;
-    {
+    const auto refused = [&]() -> std::optional<Error> {
         const MutexLock lock(mutex_);
-        if (stopping_) {
-            refused = error(Code::stopped, "the log is stopping");
-        } else {
-            Cold& cold = cold_[at.topic];
-            if (!cold.calls.empty() && cold.bytes + call.bytes > options_.max_pending_bytes) {
-                refused = error(Code::overloaded,
-                                fmt::format("{} is being looked at; try again", at.topic.value()));
-            } else {
-                cold.bytes += call.bytes;
-                cold.calls.push_back(std::move(call));
-            }
+        if (stopping_) return error(Code::stopped, "the log is stopping");
+        Cold& cold = cold_[at.topic];
+        if (!cold.calls.empty() && cold.bytes + call.bytes > options_.max_pending_bytes) {
+            return error(Code::overloaded,
+                         fmt::format("{} is being looked at; try again", at.topic.value()));
         }
-    }
-    if (refused) return call.refuse(*refused);
+        cold.bytes += call.bytes;
+        cold.calls.push_back(std::move(call));
+        return std::nullopt;
+    }();
+    if (refused) return call.refuse(*refused);  // NOLINT(bugprone-use-after-move): it was not
     keeper_wake_->notify();
 }
 

@@ -11,11 +11,10 @@ void* changeable(const T* data) {
 
 /// Text or blob as it lies in memory; never null, also where it is empty.
 std::string_view data_of(const Value& value) {
-    static constexpr char kEmpty[1] = "";
     std::string_view data;
     if (const auto* text = std::get_if<std::string_view>(&value)) data = *text;
     if (const auto* blob = std::get_if<Bytes>(&value)) data = as_text(*blob);
-    return data.data() == nullptr ? std::string_view(kEmpty, 0) : data;
+    return data.data() == nullptr ? std::string_view("") : data;
 }
 
 }  // namespace

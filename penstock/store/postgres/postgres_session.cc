@@ -196,7 +196,7 @@ Result<Rows> PostgresSession::run_many(StatementId id, std::span<const Value> ro
 Result<void> PostgresSession::run_at_once(const Plan& plan, std::span<const Value> rows,
                                           Rows& into) {
     const std::size_t before = ask_waiting();
-    const auto fit = plan.ask_many(connection_, rows, parameters_);
+    auto fit = plan.ask_many(connection_, rows, parameters_);
     PENSTOCK_TRY(connection_.trip());
     PENSTOCK_TRY(waiting_done(before));
     if (!fit) return fit;
