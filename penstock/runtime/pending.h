@@ -59,7 +59,7 @@ public:
     std::size_t count_in_line() override;
     void look_up(const Uuid& id, std::uint64_t tag, ReplySink& sink) override;
 
-    /// From the lanes, after the commit.
+    /// From the lanes, after the commit. Outcomes may be moved from.
     void decided(std::span<Item> items);
     /// From other processes' lanes. Outcomes may be moved from.
     void told(std::span<Told> outcomes);
@@ -106,6 +106,7 @@ private:
         std::size_t operator()(const Uuid& id) const;
     };
     using SlotIndex = std::uint32_t;
+    using ById = std::unordered_map<Uuid, SlotIndex, IdHash>;
 
     void appended(std::span<const Appended>) noexcept override;
     void answered(std::span<const Answer>) noexcept override;
@@ -122,7 +123,8 @@ private:
     void append(std::span<const SlotIndex> admitted);
     void refuse(SlotIndex index, const Answer& answer, Outbox& out) REQUIRES(mutex_);
     void send_again(SlotIndex index, std::vector<SlotIndex>& again) REQUIRES(mutex_);
-    void settle(Told& told, Outbox& out, std::vector<SlotIndex>& again) REQUIRES(mutex_);
+    void settle(ById::iterator found, Told& told, Outbox& out, std::vector<SlotIndex>& again)
+        REQUIRES(mutex_);
     void ask_later(const Uuid& id, const Waiter& waiter);
     void sweep_questions(MonoTime now);
     void answer_from_store(Uuid id, std::optional<Hash128> body, std::vector<Waiter> waiters,
@@ -141,7 +143,7 @@ private:
     Mutex mutex_;
     std::deque<Slot> slots_ GUARDED_BY(mutex_);
     std::vector<SlotIndex> free_ GUARDED_BY(mutex_);
-    std::unordered_map<Uuid, SlotIndex, IdHash> by_id_ GUARDED_BY(mutex_);
+    ById by_id_ GUARDED_BY(mutex_);
     std::optional<Error> refusing_ GUARDED_BY(mutex_);
     std::vector<Question> questions_ GUARDED_BY(mutex_);
     Wake* emptied_ GUARDED_BY(mutex_) = nullptr;

@@ -3,9 +3,9 @@
 
 namespace penstock {
 
-void LineRequester::settle(Told& told, Outbox& out, std::vector<SlotIndex>& again) {
-    const auto found = by_id_.find(told.id);
-    if (found == by_id_.end()) return;
+/// `found`: its id in by_id_. The last who waits takes the outcome.
+void LineRequester::settle(ById::iterator found, Told& told, Outbox& out,
+                           std::vector<SlotIndex>& again) {
     const SlotIndex index = found->second;
     Slot& slot = slots_[index];
     if (slot.body != told.body) return;  // another command under this id; ours comes later
@@ -15,14 +15,16 @@ void LineRequester::settle(Told& told, Outbox& out, std::vector<SlotIndex>& agai
         return;
     }
     for (const Waiter& waiter : slot.waiters) {
+        const bool last = &waiter == &slot.waiters.back();
         switch (told.step) {
             case Step::run:
             case Step::expired:
-                out.add(waiter, Settlement{told.outcome, waiter.first});
+            case Step::duplicate: {
+                Outcome outcome = last ? std::move(told.outcome) : told.outcome;
+                const bool first = told.step != Step::duplicate && waiter.first;
+                out.add(waiter, Settlement{std::move(outcome), first});
                 break;
-            case Step::duplicate:
-                out.add(waiter, Settlement{told.outcome, false});
-                break;
+            }
             case Step::id_reused:
                 out.add(waiter, IdReused{});
                 break;
@@ -46,11 +48,10 @@ void LineRequester::decided(std::span<Item> items) {
         const MutexLock lock(mutex_);
         for (Item& item : items) {
             if (!item.decodable) continue;
-            Told told{item.command.id, item.body, item.step, {}};
-            if (by_id_.count(told.id) == 0) continue;
-            told.outcome = std::move(item.outcome);
-            settle(told, out, again);
-            item.outcome = std::move(told.outcome);
+            const auto found = by_id_.find(item.command.id);
+            if (found == by_id_.end()) continue;
+            Told told{item.command.id, item.body, item.step, std::move(item.outcome)};
+            settle(found, told, out, again);
         }
     }
     if (!again.empty()) ask_gate(again);
@@ -61,7 +62,10 @@ void LineRequester::told(std::span<Told> outcomes) {
     {
         Outbox out;
         const MutexLock lock(mutex_);
-        for (Told& one : outcomes) settle(one, out, again);
+        for (Told& one : outcomes) {
+            const auto found = by_id_.find(one.id);
+            if (found != by_id_.end()) settle(found, one, out, again);
+        }
     }
     if (!again.empty()) ask_gate(again);
 }

@@ -34,7 +34,6 @@ struct Made {
     Asking asking;
     std::string data;
     Submission submission;
-    MonoTime sent_at{};
 };
 
 /// Collects replies and wakes whoever waits for them.
@@ -188,7 +187,6 @@ std::vector<Asked> SaleNode::ask_many(const AskingMany& many) {
         Asking asking{many.campaign, "user-" + std::to_string(next), 1, "", std::nullopt};
         if (repeat) asking = in_flight_and_before[next / 2].asking;
         Made& made = in_flight_and_before.emplace_back(std::move(asking));
-        if (many.timed) made.sent_at = system_env().clock.mono();
         node_->requester().submit({&made.submission, 1}, next, collector);
         ++next;
     };
@@ -199,10 +197,9 @@ std::vector<Asked> SaleNode::ask_many(const AskingMany& many) {
             ADD_FAILURE() << "only " << answers.size() << " answers came in time";
             break;
         }
-        const MonoTime now = system_env().clock.mono();
         for (Reply& reply : replies) {
             const Made& made = in_flight_and_before[reply.tag];
-            answers.push_back({made.asking, std::move(reply.answer), now - made.sent_at});
+            answers.push_back({made.asking, std::move(reply.answer)});
             if (next < many.claims) send_one();
         }
     }
