@@ -48,6 +48,7 @@ public:
     /// It may hold units for commands that will never come: it is rebuilt, and what comes after all
     /// does not count.
     void gate_doubt() noexcept;
+    bool in_doubt() const { return gate_doubt_; }
     /// Nothing is decided here any more.
     void failed(const std::string& why);
     bool ready() const { return ready_; }

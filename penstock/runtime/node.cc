@@ -317,10 +317,11 @@ void LineNode::stop(MonoTime by) {
     if (keeper_) keeper_->stop();
     requester_.refuse_all(stopping());
     const std::unique_ptr<Wake> wake = env_.executor.make_wake();
-    requester_.wait_until_empty(*wake, by);
+    const bool empty = requester_.wait_until_empty(*wake, by);
     for (RunningLane& running : lanes_) running.lane->stop();
     for (RunningLane& running : lanes_) running.task.reset();
-    if (heartbeat_) heartbeat_->leave();
+    // Who goes with something in doubt is found dead by the others, and they see to it.
+    if (heartbeat_ && empty && !keeper_->in_doubt()) heartbeat_->leave();
     replies_.stop();
     reader_.stop();
     requester_.abandon_all();

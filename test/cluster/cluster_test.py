@@ -3,6 +3,7 @@
 joins, and whatever the gate forgets. Usage: cluster.py"""
 
 import signal
+import urllib.request
 import uuid
 
 import cluster
@@ -88,6 +89,27 @@ class SeveralProcesses(cluster.Cluster):
         eventually("one has died", lambda: len(self.alive()) == 1)
         crowd.nodes = self.alive()
         self.check_exact(crowd, "c", 1000)
+
+    def test_who_stops_with_a_claim_in_doubt_leaves_it_to_the_others(self):
+        self.start(2)
+        self.open_campaign("c", 5, per_user=1)
+        before = self.rebuilds()
+        self.engines.obey({"do": "pause", "name": "kafka-1"})
+        crowd = Crowd(self.nodes[:1], "c", 1, allowed=1)
+        eventually("a claim is on its way", lambda: self.in_line(self.nodes[0]))
+        self.nodes[0].send(signal.SIGTERM)
+        self.assertEqual(self.nodes[0].process.wait(60), 0)
+        self.assertEqual(len(self.rows("SELECT 1 FROM penstock_member")), 2)
+        crowd.nodes = self.nodes[1:]
+        self.engines.obey({"do": "resume", "name": "kafka-1"})
+        eventually("the other has seen to it", lambda: self.rebuilds() > before)
+        crowd.allow()
+        self.check_exact(crowd, "c", 5)
+
+    @staticmethod
+    def in_line(node) -> bool:
+        with urllib.request.urlopen(node.url + "/metrics", timeout=10) as answer:
+            return b"penstock_commands_in_line 1" in answer.read()
 
     def rebuilds(self) -> int:
         return int(self.rows("SELECT COUNT(*) FROM penstock_gate_cut")[0][0])
