@@ -4,7 +4,6 @@ Everything runs on this machine's cores: the engines, one or two nodes, the load
 
 import concurrent.futures
 import contextlib
-import http.client
 import json
 import os
 import pathlib
@@ -15,22 +14,15 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "test" / "engines"))
+for folder in ("engines", "cluster"):
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "test" / folder))
 import engines  # noqa: E402
+from crowd import call  # noqa: E402
+from node import Node as Program  # noqa: E402
 
 USERS = 296
 LEASE_S = 3.0
 PATIENCE_S = 60
-
-
-def call(url: str, method: str, path: str, body=None):
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
-    try:
-        connection.request(method, path, body)
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read() or b"{}")
-    finally:
-        connection.close()
 
 
 def wait_until(what: str, holds) -> None:
@@ -41,13 +33,10 @@ def wait_until(what: str, holds) -> None:
         time.sleep(0.002)
 
 
-class Node:
-    def __init__(self, program: pathlib.Path, config: str) -> None:
-        self.process = subprocess.Popen(
-            [str(program), "serve", "--config", config, "--listen", "127.0.0.1:0", "--output",
-             "json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.url = json.loads(self.process.stdout.readline())["url"]
-        wait_until("the node is ready", lambda: call(self.url, "GET", "/readyz")[0] == 200)
+class Node(Program):
+    def __init__(self, program: pathlib.Path, config: str, log: pathlib.Path) -> None:
+        super().__init__(str(program), config, log)
+        wait_until("the node is ready", self.ready)
 
     def partitions(self) -> list[dict]:
         return call(self.url, "GET", "/v1/runtime")[1]["partitions"]
@@ -58,19 +47,13 @@ class Node:
     def owned(self) -> set[int]:
         return {each["partition"] for each in self.partitions() if each["owned"]}
 
-    def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(PATIENCE_S)
-
 
 class Setup:
     """Engines and nodes that live as long as the block."""
 
     def __init__(self, program: pathlib.Path, store: str, root: pathlib.Path,
                  partitions: int) -> None:
-        self.program, self.nodes = program, []
+        self.program, self.nodes, self.root = program, [], root
         self.engines = engines.Engines(root)
         kafka, redis, database = (self.engines.start(name, name, {})
                                   for name in ("kafka", "redis", store))
@@ -83,7 +66,8 @@ class Setup:
             f'[runtime]\nlease = "{LEASE_S:g}s"\n')
 
     def start_node(self) -> Node:
-        self.nodes.append(Node(self.program, self.config))
+        log = self.root / f"node-{len(self.nodes)}.log"
+        self.nodes.append(Node(self.program, self.config, log))
         return self.nodes[-1]
 
     def load(self, node: Node, *words: str) -> subprocess.Popen:
@@ -95,8 +79,9 @@ class Setup:
         return json.loads(self.load(node, *words).communicate()[0])
 
     def end(self) -> None:
-        for node in self.nodes:
-            node.end()
+        for each in self.nodes:
+            if each.runs():
+                each.end()
         self.engines.end()
 
 
@@ -143,9 +128,9 @@ def sale(setup: Setup, runs: int, claims: int) -> list[dict]:
 
 def hand_over(setup: Setup, number: signal.Signals) -> float:
     """Seconds from the owner's signal to the next commit of another node, under load there."""
-    while sum(node.process.poll() is None for node in setup.nodes) < 2:
+    while sum(node.runs() for node in setup.nodes) < 2:
         setup.start_node()
-    alive = [node for node in setup.nodes if node.process.poll() is None]
+    alive = [node for node in setup.nodes if node.runs()]
     wait_until("somebody owns the line", lambda: any(n.partition()["owned"] for n in alive))
     owner = next(node for node in alive if node.partition()["owned"])
     other = next(node for node in alive if node is not owner)

@@ -119,7 +119,7 @@ Result<GateGeneration> GateRebuild::generation(Session& owner) {
     return GateGeneration(static_cast<std::uint64_t>(rows->table.integer(0, 0)));
 }
 
-Result<bool> GateRebuild::intact(Session& owner) {
+Result<GateRebuild::State> GateRebuild::look(Session& owner) {
     if (held_) PENSTOCK_TRY(let_others(owner));
     const auto present = read_in_transaction(owner, [&] { return generation(owner); });
     if (!present) return present.error();
@@ -132,11 +132,13 @@ Result<bool> GateRebuild::intact(Session& owner) {
         for (const ResourceSpec& spec : *resources) {
             const auto counts = parts_.gate.counts(spec.resource);
             if (!counts && counts.error().code == Code::unreachable) return counts.error();
-            if (!counts || !counts->open || counts->generation != *present) return false;
+            if (!counts || !counts->open || counts->generation != *present) {
+                return State{*present, false};
+            }
         }
     }
     // Before the first generation nothing can tell an empty gate from one that lost all.
-    return present->value() > 0;
+    return State{*present, present->value() > 0};
 }
 
 /// Rows in their order, as batches lock theirs.
@@ -278,7 +280,7 @@ Result<void> GateRebuild::run(Session& owner) {
     const auto begun = begin_generation(owner);
     if (!begun) return begun.error();
     auto rebuilt = rebuild(owner, *begun);
-    if (!rebuilt) return rebuilt;  // the next intact() lets others
+    if (!rebuilt) return rebuilt;  // the next look() lets others
     return let_others(owner);
 }
 

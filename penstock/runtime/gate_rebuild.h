@@ -33,10 +33,13 @@ public:
     explicit GateRebuild(GateRebuildParts parts) : parts_(std::move(parts)) {}
 
     Result<void> prepare(Session& owner, const Dialect& dialect);
-    /// True: every resource is open, of the generation that the owner rows name.
-    Result<bool> intact(Session& owner);
+    struct State {
+        GateGeneration generation;  ///< that the owner rows name
+        bool whole;                 ///< every resource is open, and of this generation
+    };
+    Result<State> look(Session& owner);
     /// Closes, loads, opens, under the next generation. conflict: another process that is alive is
-    /// at it, or has begun since; look again with intact() a little later.
+    /// at it, or has begun since; look() again a little later.
     Result<void> run(Session& owner);
 
 private:

@@ -66,23 +66,27 @@ void Keeper::mend_gate() {
     const MonoTime now = parts_.env.clock.mono();
     if (now < next_gate_) return;
     next_gate_ = now + kGatePause;
-    bool doubt = gate_doubt_.exchange(false);  // what comes meanwhile needs another rebuild
-#if PENSTOCK_FAILPOINTS
-    doubt = doubt && !failpoint("doubt.off");
-#endif
-    const Result<bool> intact = parts_.gate_rebuild.intact(*session_);
+    const bool doubt = gate_doubt_.exchange(false);  // what comes meanwhile is another one
+    const auto state = parts_.gate_rebuild.look(*session_);
     Result<void> mended;
-    if (!intact) {
-        mended = intact.error();
-    } else if (doubt || !*intact) {
-        mended = parts_.gate_rebuild.run(*session_);
+    if (!state) {
+        if (doubt) gate_doubt_ = true;
+        mended = state.error();
+    } else {
+        if (doubt) doubted_ = state->generation;
+#if PENSTOCK_FAILPOINTS
+        if (failpoint("doubt.off")) doubted_.reset();
+#endif
+        // Rebuilt since, by another process: nothing of before counts.
+        if (state->whole && doubted_ && *doubted_ < state->generation) doubted_.reset();
+        if (!state->whole || doubted_) mended = parts_.gate_rebuild.run(*session_);
+        if (mended) doubted_.reset();
     }
     if (!mended) {
         const Error& why = mended.error();
         if (why.lost == Lost::session) (void)session_->reconnect();
         wait_for("the gate: " + why.text);
         gate_lost_ = true;
-        if (doubt) gate_doubt_ = true;
         if (alone() && why.code != Code::unreachable) parts_.observer.fatal(why);
         return;
     }

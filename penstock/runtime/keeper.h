@@ -48,7 +48,7 @@ public:
     /// It may hold units for commands that will never come: it is rebuilt, and what comes after all
     /// does not count.
     void gate_doubt() noexcept;
-    bool in_doubt() const { return gate_doubt_; }
+    bool in_doubt() const { return gate_doubt_ || doubted_; }  ///< after stop()
     /// Nothing is decided here any more.
     void failed(const std::string& why);
     bool ready() const { return ready_; }
@@ -65,6 +65,8 @@ private:
     std::unique_ptr<Session> session_;
     std::atomic<bool> ready_{false}, stopping_{false}, failed_{false}, gate_lost_{true},
         gate_doubt_;
+    /// A doubt that was not seen to concerns admissions under this generation or earlier ones.
+    std::optional<GateGeneration> doubted_;
     bool low_on_space_ = false;
     MonoTime next_retention_{}, next_gate_{};
     Guarded<std::string> waits_for_;
