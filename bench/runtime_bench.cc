@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "bench/bare_sqlite.h"
-#include "bench/callers.h"
 #include "test/kit/temp_dir.h"
 #include "test/scenario/sale_node.h"
 
@@ -36,13 +35,15 @@ double median(std::vector<double> values) {
 Figures run_once(const Sizes& sizes) {
     test::SaleNode node({.file_log = true});
     node.create_campaign("bench", {sizes.units, 1, {}, {}});
-    Callers callers(system_env(), "bench", sizes.claims);
-    const double seconds = callers.ask(node.node().requester(), kCallers).count();
+    Env& env = system_env();
+    const MonoTime began = env.clock.mono();
+    const auto all = node.ask_many(
+        {.campaign = "bench", .claims = sizes.claims, .callers = kCallers, .timed = true});
+    const double seconds = std::chrono::duration<double>(env.clock.mono() - began).count();
     std::vector<double> waits;
-    for (const auto& claim : callers.claims()) {
-        if (!claim->granted) continue;
-        const std::chrono::duration<double, std::milli> took = claim->answered_at - claim->asked_at;
-        waits.push_back(took.count());
+    for (const test::Asked& asked : all) {
+        if (asked.word() != "granted") continue;
+        waits.push_back(std::chrono::duration<double, std::milli>(asked.took).count());
     }
     if (waits.size() != sizes.units) {
         fmt::print(stderr, "runtime_bench: {} granted instead of {}\n", waits.size(), sizes.units);

@@ -34,6 +34,7 @@ struct Made {
     Asking asking;
     std::string data;
     Submission submission;
+    MonoTime sent_at{};
 };
 
 /// Collects replies and wakes whoever waits for them.
@@ -187,6 +188,7 @@ std::vector<Asked> SaleNode::ask_many(const AskingMany& many) {
         Asking asking{many.campaign, "user-" + std::to_string(next), 1, "", std::nullopt};
         if (repeat) asking = in_flight_and_before[next / 2].asking;
         Made& made = in_flight_and_before.emplace_back(std::move(asking));
+        if (many.timed) made.sent_at = system_env().clock.mono();
         node_->requester().submit({&made.submission, 1}, next, collector);
         ++next;
     };
@@ -197,9 +199,10 @@ std::vector<Asked> SaleNode::ask_many(const AskingMany& many) {
             ADD_FAILURE() << "only " << answers.size() << " answers came in time";
             break;
         }
+        const MonoTime now = system_env().clock.mono();
         for (Reply& reply : replies) {
             const Made& made = in_flight_and_before[reply.tag];
-            answers.push_back({made.asking, std::move(reply.answer)});
+            answers.push_back({made.asking, std::move(reply.answer), now - made.sent_at});
             if (next < many.claims) send_one();
         }
     }

@@ -30,6 +30,7 @@ struct Asking {
 struct Asked {
     Asking claim;
     Answered answer;
+    std::chrono::nanoseconds took{};  ///< of ask_many() with `timed`
 
     /// "granted", a refusal's reason, "id_reused", "id_too_old", or "error".
     std::string word() const;
@@ -42,6 +43,7 @@ struct AskingMany {
     std::size_t claims = 0;
     std::size_t callers = 1;       ///< claims in flight
     std::size_t repeat_every = 0;  ///< each so many-th claim repeats an earlier one; 0: none
+    bool timed = false;
 };
 
 struct SaleNodeOptions {

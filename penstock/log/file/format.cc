@@ -248,7 +248,7 @@ Result<void> RecordDecoder::next(Logged& record, std::vector<Header>& headers) {
     record.offset = next_;
     record.time = header_.time;
 
-    const auto field = [&](auto&& result, auto& into) -> Result<void> {
+    const auto field = [&](auto result, auto& into) -> Result<void> {
         if (!result) return std::move(result).error();
         into = std::move(*result);
         return {};
