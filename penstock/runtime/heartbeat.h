@@ -34,7 +34,6 @@ public:
     /// Opens its session and joins the others.
     Result<void> open();
     void start();
-    /// Before the lanes stop: no partition is taken any more.
     void stop();
     /// After the lanes have given up what they owned: others need not wait for the lease.
     void leave();

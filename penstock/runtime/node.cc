@@ -313,13 +313,14 @@ void LineNode::limit_lanes() {
 
 void LineNode::stop(MonoTime by) {
     if (stopped_.exchange(true)) return;
-    if (heartbeat_) heartbeat_->stop();
+    if (heartbeat_) heartbeat_->hold_still();  // the lease goes on as long as something is in line
     if (keeper_) keeper_->stop();
     requester_.refuse_all(stopping());
     const std::unique_ptr<Wake> wake = env_.executor.make_wake();
     const bool empty = requester_.wait_until_empty(*wake, by);
     for (RunningLane& running : lanes_) running.lane->stop();
     for (RunningLane& running : lanes_) running.task.reset();
+    if (heartbeat_) heartbeat_->stop();
     // Who goes with something in doubt is found dead by the others, and they see to it.
     if (heartbeat_ && empty && !keeper_->in_doubt()) heartbeat_->leave();
     replies_.stop();
