@@ -122,10 +122,11 @@ void Keeper::watch_space() {
 
 void Keeper::apply_retention() {
     const MonoTime now = parts_.env.clock.mono();
-    if (now < next_retention_ || parts_.log.down()) return;
+    if (now < next_retention_) return;
     next_retention_ = now + kRetentionEvery;
     for (const auto& [state, end] : parts_.goals) {
         if (!state->held) continue;
+        if (parts_.log.down()) return;  // one that hangs would let each partition wait
         const auto trimmed =
             parts_.log.trim(state->at, Offset(state->next), parts_.env.clock.wall());
         if (!trimmed) {
