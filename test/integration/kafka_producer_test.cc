@@ -31,9 +31,12 @@ public:
         rd_kafka_mock_push_request_errors_array(cluster_.get(), kProduce, errors.size(),
                                                 std::data(errors));
     }
+    /// The next one, and what is sent again because of that.
     void answer_late(int ms) {
-        rd_kafka_mock_broker_push_request_error_rtts(cluster_.get(), 1, kProduce, 1,
-                                                     RD_KAFKA_RESP_ERR_NO_ERROR, ms);
+        for (int i = 0; i < 3; ++i) {
+            rd_kafka_mock_broker_push_request_error_rtts(cluster_.get(), 1, kProduce, 1,
+                                                         RD_KAFKA_RESP_ERR_NO_ERROR, ms);
+        }
     }
     void down() { rd_kafka_mock_broker_set_down(cluster_.get(), 1); }
     void up() { rd_kafka_mock_broker_set_up(cluster_.get(), 1); }
