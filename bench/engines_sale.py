@@ -57,6 +57,7 @@ class Setup:
         self.engines = engines.Engines(root)
         kafka, redis, database = (self.engines.start(name, name, {})
                                   for name in ("kafka", "redis", store))
+        self.database_url, self.redis_port = database["url"], redis["port"]
         self.config = str(root / "penstock.toml")
         pathlib.Path(self.config).write_text(
             f'[log]\nkind = "kafka"\nbrokers = "{kafka["url"]}"\naccept_data_loss = true\n'
@@ -214,12 +215,39 @@ def gaps_of_those_that_stay(setup: Setup, runs: int) -> list[dict]:
                                              1)}]
 
 
+def gate_rebuild(setup: Setup, runs: int, holders: int) -> list[dict]:
+    """Redis forgets all, and a claim comes: seconds until one is granted again. The rows of those
+    who hold a unit are written by the database itself."""
+    node = setup.start_node()
+    open_campaign(node, "rebuilt", 2 * holders)
+    subprocess.run(["psql", "-qX", "-v", "ON_ERROR_STOP=1", setup.database_url, "-c", f"""
+        INSERT INTO sale_grant
+          (campaign, user_id, position, quantity, id, record_offset, granted_at)
+        SELECT 'rebuilt', 'user-' || i, i, 1, md5(i::text)::uuid, i, 0
+        FROM generate_series(1, {holders}) i;
+        UPDATE sale_stock SET granted = {holders} WHERE campaign = 'rebuilt'"""], check=True)
+    seconds = []
+    for run in range(runs):
+        subprocess.run(["redis-cli", "-p", str(setup.redis_port), "FLUSHALL"], check=True,
+                       stdout=subprocess.DEVNULL)
+        began = time.monotonic()
+        claim = json.dumps({"user_id": f"late-{run}"})
+        wait_until("it is rebuilt", lambda: call(
+            node.url, "POST", "/v1/campaigns/rebuilt/claims", claim)[0] == 201)
+        seconds.append(time.monotonic() - began)
+    return [{"figure": "gate_rebuild", "runs": runs, "holders": holders,
+             "seconds": round(statistics.median(seconds), 2)}]
+
+
 def figures(program: pathlib.Path, runs: int, small: bool) -> list[dict]:
     rows = []
     for store in ("postgres", "mariadb"):
         with running(program, store) as setup:
             for row in sale(setup, runs, 2_000 if small else 50_000):
                 rows.append({"part": f"sale_{store}", **row})
+    with running(program, "postgres") as setup:
+        rows += [{"part": "gate_rebuild", **row}
+                 for row in gate_rebuild(setup, runs, 10_000 if small else 1_000_000)]
     with running(program, "postgres") as setup:
         rows += [{"part": "hand_over", **row} for row in hand_overs(setup, runs)]
     with running(program, "postgres", partitions=4) as setup:
