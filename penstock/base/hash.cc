@@ -18,6 +18,14 @@ Hash128 canonical(XXH128_hash_t hash) {
 
 }  // namespace
 
+Hash128 to_hash128(Bytes bytes) {
+    Hash128 hash;
+    if (bytes.size() == hash.bytes.size()) {
+        std::memcpy(hash.bytes.data(), bytes.data(), bytes.size());
+    }
+    return hash;
+}
+
 Hash128 hash128(Bytes bytes) {
     return canonical(XXH3_128bits(bytes.data(), bytes.size()));
 }

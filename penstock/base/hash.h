@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <span>
 
 #include "penstock/base/bytes.h"
 #include "penstock/base/random.h"
@@ -16,6 +17,12 @@ struct Hash128 {
     std::array<std::uint8_t, 16> bytes{};
     friend auto operator<=>(const Hash128&, const Hash128&) = default;
 };
+
+inline Bytes as_bytes(const Hash128& hash) {
+    return std::as_bytes(std::span(hash.bytes));
+}
+/// The hash that these bytes are; zero if they are not 16.
+Hash128 to_hash128(Bytes bytes);
 
 /// XXH3, 128 bits. Not for secrets; the same on every machine and version.
 Hash128 hash128(Bytes bytes);

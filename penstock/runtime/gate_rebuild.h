@@ -52,7 +52,7 @@ private:
     Result<GateGeneration> begin_generation(Session& owner);
     Result<void> rebuild(Session& owner, GateGeneration generation);
     Result<void> let_others(Session& owner);
-    Value member() const { return std::as_bytes(std::span(parts_.owner.member.bytes)); }
+    Value member() const { return as_bytes(parts_.owner.member); }
     Result<void> set_ends(Session& owner, GateGeneration generation,
                           const std::vector<Range>& ranges);
     Result<std::vector<Range>> ends();

@@ -1,7 +1,5 @@
 #include "penstock/runtime/layout.h"
 
-#include <cstring>
-
 namespace penstock {
 
 Result<void> Layouts::prepare(const Dialect& dialect) {
@@ -29,9 +27,7 @@ Result<std::optional<Layout>> Layouts::find(const TopicId& topic) {
     if (rows->table.rows() == 0) return std::optional<Layout>();
     Layout layout;
     const Bytes line = rows->table.blob(0, 0);
-    if (line.size() == layout.line.bytes.size()) {
-        std::memcpy(layout.line.bytes.data(), line.data(), line.size());
-    }
+    layout.line = to_hash128(line);
     layout.generation = LayoutId(static_cast<std::uint32_t>(rows->table.integer(0, 1)));
     layout.partitions = static_cast<std::uint32_t>(rows->table.integer(0, 2));
     return std::optional(layout);
@@ -39,8 +35,8 @@ Result<std::optional<Layout>> Layouts::find(const TopicId& topic) {
 
 Result<Layout> Layouts::begin(const TopicId& topic, const Layout& first) {
     const Value values[] = {std::string_view(group_), std::string_view(topic.value()),
-                            std::as_bytes(std::span(first.line.bytes)),
-                            std::int64_t{first.generation.value()}, std::int64_t{first.partitions}};
+                            as_bytes(first.line), std::int64_t{first.generation.value()},
+                            std::int64_t{first.partitions}};
     PENSTOCK_TRY(write(insert_, values));
     const auto layout = find(topic);
     if (!layout) return layout.error();
@@ -49,7 +45,7 @@ Result<Layout> Layouts::begin(const TopicId& topic, const Layout& first) {
 }
 
 Result<void> Layouts::adopt(const TopicId& topic, const Uuid& line) {
-    const Value values[] = {std::as_bytes(std::span(line.bytes)), std::string_view(group_),
+    const Value values[] = {as_bytes(line), std::string_view(group_),
                             std::string_view(topic.value())};
     return write(adopt_, values);
 }

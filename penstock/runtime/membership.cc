@@ -3,25 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
 namespace penstock {
-namespace {
-
-Bytes bytes_of(const Uuid& uuid) {
-    return std::as_bytes(std::span(uuid.bytes));
-}
-
-Uuid uuid_of(Bytes bytes) {
-    Uuid uuid;
-    if (bytes.size() == uuid.bytes.size()) {
-        std::memcpy(uuid.bytes.data(), bytes.data(), bytes.size());
-    }
-    return uuid;
-}
-
-}  // namespace
-
 Result<void> Membership::prepare(Session& session, const Dialect& dialect) {
     const auto prepare = [&](StatementId& into, const std::string& sql) -> Result<void> {
         auto prepared = session.prepare(sql);
@@ -63,11 +46,11 @@ Result<MemberView> Membership::beat(Session& session) {
 Result<MemberView> Membership::renew_and_look(Session& session) {
     const std::string_view group = group_;
     const std::int64_t lease = lease_.count();
-    const Value renewal[] = {lease, bytes_of(me_)};
+    const Value renewal[] = {lease, as_bytes(me_)};
     const auto renewed = run_one(session, renew_, renewal);
     if (!renewed) return renewed.error();
     if (renewed->matched == 0) {
-        const Value joining[] = {bytes_of(me_), group, lease};
+        const Value joining[] = {as_bytes(me_), group, lease};
         if (const auto joined = run_one(session, join_, joining); !joined) return joined.error();
     }
     const Value of_group[] = {group};
@@ -77,7 +60,7 @@ Result<MemberView> Membership::renew_and_look(Session& session) {
     if (!owners) return owners.error();
     MemberView view;
     for (std::size_t i = 0; i < members->table.rows(); ++i) {
-        view.members.push_back(uuid_of(members->table.blob(i, 0)));
+        view.members.push_back(to_hash128(members->table.blob(i, 0)));
     }
     std::sort(view.members.begin(), view.members.end());
     const Table& table = owners->table;
@@ -87,7 +70,7 @@ Result<MemberView> Membership::renew_and_look(Session& session) {
                         std::nullopt},
                        Offset(static_cast<std::uint64_t>(table.integer(i, 2)))};
         if (!table.is_null(i, 3)) {
-            const Uuid owner = uuid_of(table.blob(i, 3));
+            const Uuid owner = to_hash128(table.blob(i, 3));
             if (std::binary_search(view.members.begin(), view.members.end(), owner)) {
                 seen.partition.owner = owner;
             }
@@ -111,7 +94,7 @@ Result<bool> Membership::bury_dead(Session& session) {
 
 Result<void> Membership::leave(Session& session) {
     PENSTOCK_TRY(session.begin());
-    const Value me[] = {bytes_of(me_)};
+    const Value me[] = {as_bytes(me_)};
     if (const auto left = run_one(session, leave_, me); !left) {
         session.rollback();
         return left.error();

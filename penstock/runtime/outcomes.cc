@@ -1,7 +1,6 @@
 #include "penstock/runtime/outcomes.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace penstock {
 namespace {
@@ -12,22 +11,10 @@ constexpr std::string_view kFind =
 constexpr std::int64_t kDone = 1;
 constexpr std::int64_t kRefused = 2;
 
-Bytes bytes_of(const Hash128& hash) {
-    return std::as_bytes(std::span(hash.bytes));
-}
-
-Hash128 hash_of(Bytes bytes) {
-    Hash128 hash;
-    if (bytes.size() == hash.bytes.size()) {
-        std::memcpy(hash.bytes.data(), bytes.data(), bytes.size());
-    }
-    return hash;
-}
-
 /// Of a row of kFind.
 Recorded recorded_in(const Table& table, std::size_t row) {
     Recorded recorded;
-    recorded.body = hash_of(table.blob(row, 1));
+    recorded.body = to_hash128(table.blob(row, 1));
     if (table.integer(row, 2) == kDone) {
         recorded.outcome = Done{std::string(table.text(row, 4)), {}};
     } else {
@@ -76,22 +63,22 @@ Result<void> Outcomes::seen(Session& session, std::span<const Uuid> ids,
                             std::span<std::optional<Seen>> found) {
     if (ids.empty()) return {};
     values_.clear();
-    for (const Uuid& id : ids) values_.emplace_back(bytes_of(id));
+    for (const Uuid& id : ids) values_.emplace_back(as_bytes(id));
     const auto rows = session.run_many(seen_, values_);
     if (!rows) return rows.error();
     const Table& table = rows->table;
     std::size_t at = 0;
     for (std::size_t row = 0; row < table.rows(); ++row) {
-        const Hash128 id = hash_of(table.blob(row, 0));
+        const Hash128 id = to_hash128(table.blob(row, 0));
         while (at < ids.size() && ids[at] < id) ++at;
         PENSTOCK_CHECK(at < ids.size() && ids[at] == id);
-        found[at] = Seen{hash_of(table.blob(row, 1))};
+        found[at] = Seen{to_hash128(table.blob(row, 1))};
     }
     return {};
 }
 
 Result<std::optional<Recorded>> Outcomes::find(Session& session, const Uuid& id) {
-    const Value values[] = {bytes_of(id)};
+    const Value values[] = {as_bytes(id)};
     const auto rows = run_one(session, find_, values);
     if (!rows) return rows.error();
     if (rows->table.rows() == 0) return std::optional<Recorded>{};
@@ -102,8 +89,8 @@ Result<void> Outcomes::record(Session& session, std::span<const OutcomeRow> rows
     if (rows.empty()) return {};
     values_.clear();
     for (const OutcomeRow& row : rows) {
-        values_.emplace_back(bytes_of(row.id));
-        values_.emplace_back(bytes_of(row.body));
+        values_.emplace_back(as_bytes(row.id));
+        values_.emplace_back(as_bytes(row.body));
         if (const auto* done = std::get_if<Done>(row.outcome)) {
             values_.emplace_back(kDone);
             values_.emplace_back(std::monostate{});
@@ -128,7 +115,7 @@ Result<void> Outcomes::record_dead(Session& session, const DeadRow& row) {
     const Value values[] = {std::string_view(row.at->topic.value()),
                             std::int64_t{row.at->partition.value()},
                             static_cast<std::int64_t>(row.offset.value()),
-                            row.id ? Value(bytes_of(*row.id)) : Value(std::monostate{}),
+                            row.id ? Value(as_bytes(*row.id)) : Value(std::monostate{}),
                             row.type,
                             optional_bytes(row.key),
                             optional_bytes(row.value),
@@ -141,7 +128,7 @@ Result<void> Outcomes::record_dead(Session& session, const DeadRow& row) {
 
 Result<std::size_t> Outcomes::prune(Session& session, Uuid& cursor, LogTime before,
                                     std::size_t limit) {
-    const Value values[] = {bytes_of(cursor), static_cast<std::int64_t>(limit)};
+    const Value values[] = {as_bytes(cursor), static_cast<std::int64_t>(limit)};
     const auto rows = run_one(session, walk_, values);
     if (!rows) return rows.error();
     const Table& table = rows->table;
@@ -153,7 +140,7 @@ Result<std::size_t> Outcomes::prune(Session& session, Uuid& cursor, LogTime befo
     if (forgotten != 0) {
         if (const auto result = session.run_many(forget_, values_); !result) return result.error();
     }
-    cursor = table.rows() < limit ? Uuid{} : hash_of(table.blob(table.rows() - 1, 0));
+    cursor = table.rows() < limit ? Uuid{} : to_hash128(table.blob(table.rows() - 1, 0));
     return forgotten;
 }
 
@@ -165,12 +152,12 @@ Result<std::vector<std::optional<Recorded>>> find_outcomes(Session& reader,
     if (!find) return find.error();
     std::vector<Value> values;
     values.reserve(ids.size());
-    for (const Uuid& id : ids) values.emplace_back(bytes_of(id));
+    for (const Uuid& id : ids) values.emplace_back(as_bytes(id));
     const auto rows = reader.run_many(*find, values);
     if (!rows) return rows.error();
     std::size_t at = 0;
     for (std::size_t row = 0; row < rows->table.rows(); ++row) {
-        const Hash128 id = hash_of(rows->table.blob(row, 0));
+        const Hash128 id = to_hash128(rows->table.blob(row, 0));
         while (at < ids.size() && ids[at] < id) ++at;
         PENSTOCK_CHECK(at < ids.size() && ids[at] == id);
         found[at] = recorded_in(rows->table, row);

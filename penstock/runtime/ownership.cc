@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstring>
-
 #include "penstock/base/failpoint.h"
 
 namespace penstock {
@@ -24,16 +22,9 @@ Owned owned_of(const Table& table, std::size_t row) {
     owned.seq = static_cast<std::uint64_t>(table.integer(row, 3));
     owned.next = Offset(static_cast<std::uint64_t>(table.integer(row, 4)));
     owned.fingerprint = static_cast<std::uint32_t>(table.integer(row, 5));
-    const Bytes uuid = table.blob(row, 6);
-    if (uuid.size() == owned.log_uuid.bytes.size()) {
-        std::memcpy(owned.log_uuid.bytes.data(), uuid.data(), uuid.size());
-    }
+    owned.log_uuid = to_hash128(table.blob(row, 6));
     owned.turn_time = log_time(table.integer(row, 7));
     return owned;
-}
-
-Bytes bytes_of(const Uuid& uuid) {
-    return std::as_bytes(std::span(uuid.bytes));
 }
 
 Error fenced(const TopicPartition& at) {
@@ -97,7 +88,7 @@ Result<Rows> Ownership::read_locked(Session& session, const TopicPartition& at) 
 Result<void> Ownership::make(Session& session, const TopicPartition& at, const Uuid& log_uuid) {
     std::vector<Value> row = key_of(at);
     row.insert(row.end(), {std::int64_t{0}, std::int64_t{0}, std::int64_t{0}, std::int64_t{0},
-                           bytes_of(log_uuid), std::int64_t{0}, std::int64_t{0}, std::int64_t{0}});
+                           as_bytes(log_uuid), std::int64_t{0}, std::int64_t{0}, std::int64_t{0}});
     const auto inserted = run_one(session, insert_, row);
     if (!inserted) return inserted.error();
     return {};
@@ -108,7 +99,7 @@ Result<Owned> Ownership::take(Session& session, const TopicPartition& at, bool* 
     const auto body = [&]() -> Result<Owned> {
         const std::string server_id = session.server_id();
         std::vector<Value> taking = {
-            bytes_of(owner_.member),
+            as_bytes(owner_.member),
             server_id.empty() ? Value(std::monostate{}) : Value(std::string_view(server_id))};
         const std::vector<Value> key = key_of(at);
         taking.insert(taking.end(), key.begin(), key.end());

@@ -3,12 +3,12 @@
 joins, and whatever the gate forgets. Usage: cluster.py"""
 
 import signal
-import urllib.request
 import uuid
 
 import cluster
 from cluster import eventually
 from crowd import Crowd, call
+from processes import commands_in_line
 
 
 class SeveralProcesses(cluster.Cluster):
@@ -96,7 +96,7 @@ class SeveralProcesses(cluster.Cluster):
         before = self.rebuilds()
         self.engines.obey({"do": "pause", "name": "kafka-1"})
         crowd = Crowd(self.nodes[:1], "c", 1, allowed=1)
-        eventually("a claim is on its way", lambda: self.in_line(self.nodes[0]))
+        eventually("a claim is on its way", lambda: commands_in_line(self.nodes[0].url) == 1)
         self.nodes[0].send(signal.SIGTERM)
         self.assertEqual(self.nodes[0].process.wait(60), 0, self.messages())
         crowd.nodes = self.nodes[1:]
@@ -104,11 +104,6 @@ class SeveralProcesses(cluster.Cluster):
         eventually("the other has seen to it", lambda: self.rebuilds() > before)
         crowd.allow()
         self.check_exact(crowd, "c", 5)
-
-    @staticmethod
-    def in_line(node) -> bool:
-        with urllib.request.urlopen(node.url + "/metrics", timeout=10) as answer:
-            return b"penstock_commands_in_line 1" in answer.read()
 
     def rebuilds(self) -> int:
         return int(self.rows("SELECT COUNT(*) FROM penstock_gate_cut")[0][0])

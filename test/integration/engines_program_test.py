@@ -6,13 +6,13 @@ secret shown.
 Usage: engines_program_test.py PENSTOCK [test names]"""
 
 import json
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import program
 from on_engines import BOTH, DATABASES, FILE, LOCAL, SECRET, OnEngines, set_up
 from program import Server, eventually, run
 from real_engines import Silent, engines
+from processes import commands_in_line
 
 def setUpModule():
     set_up("kafka", "redis", *DATABASES)
@@ -247,7 +247,8 @@ class Hanging(OnEngines):
                                          '{"user_id": "user-5"}', **{"Idempotency-Key": "c-5"})
                        for name, server in servers.items()}
             eventually("the claims are on their way",
-                       lambda: all(self.claims_in_line(server) for server in servers.values()))
+                       lambda: all(commands_in_line(server.url) == 1
+                                   for server in servers.values()))
             for server in servers.values():
                 server.process.terminate()
             for name, answer in waiting.items():
@@ -259,11 +260,6 @@ class Hanging(OnEngines):
             self.engines.engines.obey({"do": "resume", "name": name})
             server = self.serve(file)
             self.ends_exact(server, file, self.sell(server, "c", 25), units=20)
-
-    def claims_in_line(self, server: Server) -> bool:
-        """By the metrics, for which Prometheus waits 10 s."""
-        with urllib.request.urlopen(server.url + "/metrics", timeout=10) as answer:
-            return b"penstock_commands_in_line 1" in answer.read()
 
 
 class GateData(OnEngines):

@@ -11,7 +11,8 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "engines"))
+for folder in ("engines", "kit"):
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / folder))
 import engines  # noqa: E402
 from program import eventually  # noqa: E402
 

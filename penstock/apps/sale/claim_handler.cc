@@ -282,9 +282,8 @@ bool ClaimHandler::write_grants(Work& work, Tx& tx) const {
         work.values.insert(
             work.values.end(),
             {command.key, one.claim.user_id, static_cast<std::int64_t>(one.position),
-             std::int64_t{one.claim.quantity}, std::as_bytes(std::span(command.id.bytes)),
-             text_of_id(command), static_cast<std::int64_t>(command.offset.value()),
-             unix_ms(work.turn.now)});
+             std::int64_t{one.claim.quantity}, as_bytes(command.id), text_of_id(command),
+             static_cast<std::int64_t>(command.offset.value()), unix_ms(work.turn.now)});
     }
     return tx.run_many(grant_, work.values).ok();
 }

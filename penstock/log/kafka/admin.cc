@@ -31,10 +31,6 @@ std::optional<std::int64_t> number_in(const std::map<std::string, std::string>& 
     return std::strtoll(found->second.c_str(), nullptr, 10);
 }
 
-Bytes bytes_of(const Uuid& uuid) {
-    return std::as_bytes(std::span(uuid.bytes));
-}
-
 /// Of a topic that was just made, or whose leader moves: soon there is one.
 bool leader_is_missing(rd_kafka_resp_err_t failed) {
     return failed == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
@@ -45,7 +41,7 @@ bool leader_is_missing(rd_kafka_resp_err_t failed) {
 
 Uuid uuid_of(const TopicFacts& facts, PartitionId partition) {
     const std::uint32_t number = partition.value();
-    return hash_fields({bytes_of(facts.history), std::as_bytes(std::span(&number, 1))});
+    return hash_fields({as_bytes(facts.history), std::as_bytes(std::span(&number, 1))});
 }
 
 Result<std::unique_ptr<Admin>> Admin::open(Env& env, const KafkaLogOptions& options) {
