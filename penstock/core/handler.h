@@ -65,7 +65,9 @@ public:
     virtual std::optional<Ask> ask(const Command& command) const = 0;
     /// All resources with their present spec, for a rebuild.
     virtual Result<std::vector<ResourceSpec>> resources(Session& session) const = 0;
-    /// Who holds what of `resource`, in pieces; the spans live during the call of `take` only.
+    virtual Result<bool> exists(Session& session, std::string_view resource) const = 0;
+    /// Who holds what of `resource`, which is not final, in pieces; the spans live during the call
+    /// of `take` only.
     virtual Result<void> holdings(
         Session& session, const ResourceSpec& resource,
         const std::function<Result<void>(std::span<const Holding>)>& take) const = 0;

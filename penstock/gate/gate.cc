@@ -1,6 +1,18 @@
 #include "penstock/gate/gate.h"
 
+#include <fmt/format.h>
+
 namespace penstock {
+
+Result<void> check_spec(const ResourceSpec& spec) {
+    if (spec.quantity > kMaxUnits) {
+        return error(Code::invalid, fmt::format("quantity is at most {}", kMaxUnits));
+    }
+    if (spec.final_granted && *spec.final_granted < spec.quantity && !spec.closed) {
+        return error(Code::invalid, "a resource with free units is final only when it is closed");
+    }
+    return {};
+}
 
 const char* to_string(Admission admission) {
     switch (admission) {

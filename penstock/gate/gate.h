@@ -28,7 +28,12 @@ struct ResourceSpec {
     std::optional<std::uint32_t> per_holder;     ///< units a holder may have; none: no limit
     std::optional<LogTime> opens_at, closes_at;  ///< open from, closed from
     bool closed = false;                         ///< by command, for good
+    /// Units granted, of a resource that is over: it is closed, or they are all that there were.
+    /// Nothing of it is loaded, and no settlement changes it: what it says is counted here.
+    std::optional<std::uint32_t> final_granted;
 };
+/// invalid: more units than kMaxUnits, or final with units that somebody could still get.
+Result<void> check_spec(const ResourceSpec& spec);
 
 /// May `quantity` units of `resource` enter the line for `holder`, under command id `id`?
 struct Ask {
@@ -112,9 +117,10 @@ public:
     /// whatever load() brings of its reservation, before or after.
     virtual void settle(std::span<const Settled>) = 0;
     /// Closes the resource (answers rebuilding) and empties it. An older or equal generation than
-    /// the present one: fenced.
+    /// the present one: fenced. What check_spec() refuses: invalid.
     virtual Result<void> begin_rebuild(const ResourceSpec&, GateGeneration) = 0;
-    /// From the store, then from the log below the cut; an id twice counts once, granted wins.
+    /// From the store, then from the log below the cut; an id twice counts once, granted wins. Of
+    /// a resource that is final nothing is taken.
     virtual Result<void> load(const ResourceId&, GateGeneration, std::span<const Holding>) = 0;
     virtual Result<void> open(const ResourceId&, GateGeneration) = 0;
     /// Changes opening times or closes, keeping what is held. quantity and per_holder must stay,

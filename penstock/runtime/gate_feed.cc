@@ -4,8 +4,8 @@
 
 namespace penstock {
 
-GateFeed::GateFeed(Gate& gate, std::vector<Route> routes)
-    : gate_(gate), routes_(std::move(routes)) {}
+GateFeed::GateFeed(Gate& gate, std::vector<Route> routes, std::function<void()> on_gate_lost)
+    : gate_(gate), routes_(std::move(routes)), on_gate_lost_(std::move(on_gate_lost)) {}
 
 const GateLink* GateFeed::link_of(std::string_view type) const {
     const auto found = std::find_if(routes_.begin(), routes_.end(),
@@ -41,21 +41,17 @@ void GateFeed::decided(std::span<const Item> items) {
     if (!settled.empty()) gate_.settle(settled);
 }
 
-/// What fails here is for the rebuild that the gate asks for by itself.
 void GateFeed::apply_change(const GateLink::Change& change, GateGeneration generation) {
     const ResourceSpec& spec = change.spec;
-    const auto make = [&] {
-        auto begun = gate_.begin_rebuild(spec, generation);
-        if (begun) (void)gate_.open(spec.resource, generation);
-        return begun;
-    };
     if (change.created) {
         // Nothing is there, or what another database left under this name, of an older generation.
-        const auto made = make();
-        if (made || made.error().code != Code::fenced) return;
+        auto made = gate_.begin_rebuild(spec, generation);
+        if (made) made = gate_.open(spec.resource, generation);
+        if (made) return;
+        if (made.error().code != Code::fenced) return on_gate_lost_();
     }
-    const auto altered = gate_.alter(spec);  // a rebuild has read it from the store already
-    if (!altered && altered.error().code == Code::not_found) (void)make();
+    // A rebuild may have read it from the store already.
+    if (!gate_.alter(spec)) on_gate_lost_();
 }
 
 }  // namespace penstock

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -12,7 +13,8 @@ namespace penstock {
 /// Tells the gate what became of each admission. Threads: the lanes'.
 class GateFeed {
 public:
-    GateFeed(Gate& gate, std::vector<Route> routes);
+    /// `on_gate_lost`: the gate does not have what the store says, and has to be rebuilt.
+    GateFeed(Gate& gate, std::vector<Route> routes, std::function<void()> on_gate_lost);
 
     void decided(std::span<const Item> items);
 
@@ -22,6 +24,7 @@ private:
 
     Gate& gate_;
     const std::vector<Route> routes_;
+    const std::function<void()> on_gate_lost_;
 };
 
 }  // namespace penstock

@@ -66,6 +66,7 @@ Result<Closed> close_all(Gate& gate, std::span<const Route> routes, Session& rea
 Result<void> load_store(Gate& gate, Session& reader, const Closed& closed,
                         GateGeneration generation) {
     for (const auto& [link, spec] : closed) {
+        if (spec.final_granted) continue;
         PENSTOCK_TRY(
             link->holdings(reader, spec, [&, &spec = spec](std::span<const Holding> holdings) {
                 return gate.load(spec.resource, generation, holdings);

@@ -77,6 +77,10 @@ void Heartbeat::act_on(const MemberView& view) {
         while (!state->held && known < seen.next.value() &&
                !state->next.compare_exchange_weak(known, seen.next.value())) {
         }
+        // Taken while this process slept; what a lane tries to write tells it, too, but may not
+        // come.
+        const auto& owner = seen.partition.owner;
+        if (state->held && owner && *owner != parts_.owner.member) lane->hand_back(state->at);
         partitions.push_back(seen.partition);
     }
     if (still_ || stopping_) return;

@@ -21,8 +21,6 @@ public:
     virtual ~Decided() = default;
     virtual void decided(std::span<Item> items) noexcept = 0;  ///< outcomes may be moved from
     virtual void stopped(const Error& why) noexcept = 0;       ///< the lane cannot go on
-    /// Another process decides what lies beyond; those who wait here are told by that one.
-    virtual void lost(const TopicPartition& at) noexcept = 0;
 };
 
 struct LaneOptions {

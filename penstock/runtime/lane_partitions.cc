@@ -135,7 +135,6 @@ Lane::Ran Lane::drop_lost(const Error& failure, std::span<Item> items) {
         subscription_->release(state.at);
         state.held = false;
         observer_.say(RuntimeObserver::Level::warning, failure.text);
-        decided_.lost(state.at);
     }
     return Ran::lost;
 }

@@ -40,7 +40,7 @@ public:
           apps_(make_apps_()),
           topics_(env, log, store, options_, owner_, observer),
           reader_(env, store, options_.max_queued_reads),
-          feed_(gate, routes()),
+          feed_(gate, routes(), [this] { gate_lost(); }),
           requester_(env, log, gate, reader_, *this,
                      RequesterOptions{options_.max_in_line, options_.dedup_horizon, options_.alone,
                                       [this] { gate_lost(); }, [this] { gate_doubt(); }},
@@ -86,7 +86,6 @@ private:
     // Decided
     void decided(std::span<Item> items) noexcept override;
     void stopped(const Error& why) noexcept override;
-    void lost(const TopicPartition&) noexcept override {}
 
     Env& env_;
     Log& log_;

@@ -122,6 +122,7 @@ private:
     void ask_gate(std::span<const SlotIndex> taken);
     void append(std::span<const SlotIndex> admitted);
     void refuse(SlotIndex index, const Answer& answer, Outbox& out) REQUIRES(mutex_);
+    void refuse_unknown(Slot& slot, Outbox& out) REQUIRES(mutex_);
     void send_again(SlotIndex index, std::vector<SlotIndex>& again) REQUIRES(mutex_);
     void settle(ById::iterator found, Told& told, Outbox& out, std::vector<SlotIndex>& again)
         REQUIRES(mutex_);

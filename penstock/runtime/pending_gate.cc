@@ -77,6 +77,10 @@ void LineRequester::refuse(SlotIndex index, const Answer& answer, Outbox& out) {
     // Decided meanwhile, by a record of an earlier attempt: its callers have that answer.
     if (slot.decided) return free_slot(index);
     by_id_.erase(slot.command.id);
+    if (answer.admission.ok() && *answer.admission == Admission::no_resource) {
+        refuse_unknown(slot, out);
+        return free_slot(index);
+    }
     Answered refusal = Error{};
     if (!answer.admission) {
         refusal = answer.admission.error();
@@ -92,6 +96,28 @@ void LineRequester::refuse(SlotIndex index, const Answer& answer, Outbox& out) {
                           out);
     }
     free_slot(index);
+}
+
+/// The gate knows no such resource. Where the store does, it has lost it.
+void LineRequester::refuse_unknown(Slot& slot, Outbox& out) {
+    const GateLink* link = slot.destination->route.gate;
+    const bool queued =
+        reader_.run([this, link, resource = std::string(link->ask(slot.command)->resource),
+                     id = slot.command.id, body = slot.body, fresh = slot.fresh_id,
+                     waiters = slot.waiters](Session& session) {
+            Outbox told;
+            const auto exists = link->exists(session, resource);
+            if (!exists) {
+                Error failed = exists.error();
+                failed.effect = Effect::none;
+                return told.add_all(waiters, failed);
+            }
+            if (*exists && options_.on_gate_lost) options_.on_gate_lost();
+            const NotAdmitted refusal{*exists ? Admission::rebuilding : Admission::no_resource, 0};
+            if (fresh) return told.add_all(waiters, refusal);
+            answer_from_store(id, body, waiters, refusal, told);
+        });
+    if (!queued) out.add_all(slot.waiters, too_many_questions());
 }
 
 }  // namespace penstock

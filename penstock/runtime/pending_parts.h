@@ -11,6 +11,10 @@ inline Error in_line_elsewhere() {
                           "again with the same id");
 }
 
+inline Error too_many_questions() {
+    return error(Code::overloaded, "too many questions wait for the store; try again later");
+}
+
 /// Groups replies by sink, so that each is told once; in the order of their first replies, never in
 /// that of addresses.
 class LineRequester::Outbox {

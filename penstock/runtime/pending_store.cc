@@ -11,10 +11,6 @@ constexpr std::chrono::milliseconds kSilence{500};  // a reply that takes longer
 constexpr std::size_t kMostSwept = 1'000;
 constexpr std::chrono::seconds kQuestionTime{5};
 
-Error too_many_questions() {
-    return error(Code::overloaded, "too many questions wait for the store; try again later");
-}
-
 }  // namespace
 
 void LineRequester::sweep(MonoTime now) {

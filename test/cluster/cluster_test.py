@@ -2,13 +2,14 @@
 """Several processes of the real program on real engines: the sale is exact whoever dies, stops or
 joins, and whatever the gate forgets. Usage: cluster.py"""
 
+import pathlib
 import signal
 import uuid
 
 import cluster
 from cluster import eventually
 from crowd import Crowd, call
-from processes import commands_in_line
+from processes import commands_in_line, is_stopped
 
 
 class SeveralProcesses(cluster.Cluster):
@@ -89,6 +90,58 @@ class SeveralProcesses(cluster.Cluster):
         eventually("one has died", lambda: len(self.alive()) == 1)
         crowd.nodes = self.alive()
         self.check_exact(crowd, "c", 1000)
+
+    def test_a_grant_that_the_gate_hears_of_after_its_rebuild(self):
+        """The rebuild found it in the database, of a sale that is over: it counts once."""
+        def stop_file(number) -> pathlib.Path:
+            return self.root / f"stop-{number}"
+
+        self.start(2, f"lane.after_commit={stop_file('{node}')}")
+        for name, units, refusal in (("sold", 1, 409), ("closed", 5, 403)):
+            self.open_campaign(name, units, per_user=1)
+            owner = self.owner()
+            other = next(node for node in self.nodes if node is not owner)
+            stop_file(self.nodes.index(owner)).touch()
+            Crowd([owner], name, 1, allowed=1)
+            eventually("the owner stopped after a commit", lambda: is_stopped(owner.process.pid))
+            eventually("another owns the line", lambda: other.owns() == 1)
+            if name == "closed":
+                status, body = call(other.url, "POST", f"/v1/campaigns/{name}:close")
+                self.assertEqual(status, 200, body)
+            before = self.rebuilds()
+            self.redis_cli("FLUSHALL")
+            call(other.url, "POST", f"/v1/campaigns/{name}/claims", '{"user_id": "bob"}')
+            eventually("the gate was rebuilt", lambda: self.rebuilds() > before and other.ready())
+            owner.send(signal.SIGCONT)
+            eventually("it gave up what it had lost", lambda: owner.owns() == 0)
+            eventually("nobody gets in", lambda: call(
+                owner.url, "POST", f"/v1/campaigns/{name}/claims",
+                '{"user_id": "cid"}')[0] == refusal)
+            self.gate_knows(name, 1)
+
+    def test_a_forgotten_campaign_is_not_said_to_be_none(self):
+        """Not even by a process that never asked for it before the gate forgot it."""
+        self.start(2)
+        first, second = self.nodes
+        status, body = call(first.url, "PUT", "/v1/campaigns/c", '{"quantity": 5}')
+        self.assertEqual(status, 201, body)
+        self.redis_cli("FLUSHALL")
+        claim = '{"user_id": "ada"}'
+        status, body = call(second.url, "POST", "/v1/campaigns/c/claims", claim)
+        self.assertIn(status, (201, 503), body)
+        eventually("claims are granted", lambda: call(
+            second.url, "POST", "/v1/campaigns/c/claims", claim)[0] == 201)
+        status, body = call(second.url, "POST", "/v1/campaigns/d/claims", claim)
+        self.assertEqual((status, body["code"]), (404, "no_campaign"))
+
+    def test_a_campaign_made_while_the_gate_is_away(self):
+        self.start(1)
+        self.engines.obey({"do": "pause", "name": "redis"})
+        status, body = call(self.nodes[0].url, "PUT", "/v1/campaigns/c", '{"quantity": 5}')
+        self.assertIn(status, (201, 503), body)
+        self.engines.obey({"do": "resume", "name": "redis"})
+        if status == 201:
+            self.gate_knows("c", 0)
 
     def test_who_stops_with_a_claim_in_doubt_leaves_it_to_the_others(self):
         self.start(2)

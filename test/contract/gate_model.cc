@@ -3,6 +3,7 @@
 namespace penstock::contract {
 
 std::uint64_t GateModel::Resource::units(bool granted) const {
+    if (counts.spec.final_granted) return granted ? *counts.spec.final_granted : 0;
     std::uint64_t sum = 0;
     for (const auto& [id, entry] : entries) sum += entry.granted == granted ? entry.quantity : 0;
     return sum;
@@ -56,6 +57,7 @@ void GateModel::settle(const Claim& claim, bool granted) {
     const auto at = resources_.find(claim.resource);
     if (at == resources_.end()) return;
     Resource& resource = at->second;
+    if (resource.counts.spec.final_granted) return;
     const auto entry = resource.entries.find(claim.id);
     if (granted && entry == resource.entries.end()) {
         resource.entries[claim.id] = {claim.holder, claim.quantity, true};
@@ -81,6 +83,7 @@ bool GateModel::load(const Claim& claim, GateGeneration generation, bool granted
     if (at == resources_.end()) return false;
     Resource& resource = at->second;
     if (resource.counts.generation != generation || resource.counts.open) return false;
+    if (resource.counts.spec.final_granted) return true;
     const auto entry = resource.entries.find(claim.id);
     if (entry != resource.entries.end()) {
         entry->second.granted = entry->second.granted || granted;
@@ -101,9 +104,10 @@ bool GateModel::open(const std::string& name, GateGeneration generation) {
 void GateModel::alter(const ResourceSpec& spec) {
     const auto at = resources_.find(spec.resource.value());
     if (at == resources_.end()) return;
-    const bool closed = at->second.counts.spec.closed || spec.closed;
+    const ResourceSpec before = at->second.counts.spec;
     at->second.counts.spec = spec;
-    at->second.counts.spec.closed = closed;
+    at->second.counts.spec.closed = before.closed || spec.closed;
+    at->second.counts.spec.final_granted = before.final_granted;
 }
 
 const GateCounts* GateModel::counts(const std::string& name) {

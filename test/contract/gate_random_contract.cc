@@ -51,6 +51,7 @@ public:
             EXPECT_EQ(found->open, expected->open);
             EXPECT_EQ(found->generation, expected->generation);
             EXPECT_EQ(found->spec.closed, expected->spec.closed);
+            EXPECT_EQ(found->spec.final_granted, expected->spec.final_granted);
             EXPECT_EQ(found->refused_limit, expected->refused_limit);
             EXPECT_EQ(found->refused_none_free, expected->refused_none_free);
             EXPECT_EQ(found->refused_not_enough, expected->refused_not_enough);
@@ -77,6 +78,7 @@ private:
         if (below(3) == 0) spec.opens_at = time();
         if (below(3) == 0) spec.closes_at = time();
         spec.closed = below(20) == 0;
+        if (below(10) == 0) spec.final_granted = spec.closed ? below(40) : 40 + below(2);
         return spec;
     }
     LogTime time() { return log_time(static_cast<std::int64_t>(below(100))); }

@@ -112,6 +112,41 @@ TEST_P(GateContract, AGrantDuringTheRebuildCountsOnce) {
     EXPECT_EQ(subject.counts().reserved, 0U);
 }
 
+TEST_P(GateContract, WhatIsOverIsCountedOnce) {
+    struct Over {
+        std::uint32_t granted;
+        bool closed;
+        Admission says;
+    };
+    for (const Over& over : {Over{3, false, sold_out}, Over{2, true, closed}}) {
+        GateSubject subject(GetParam());
+        ResourceSpec spec = spec_of(3, 1);
+        spec.closed = over.closed;
+        spec.final_granted = over.granted;
+        ASSERT_TRUE(subject.gate().begin_rebuild(spec, kFirst));
+        subject.settle({.id = 1}, true);
+        ASSERT_TRUE(load(subject, kFirst, {.id = 2, .holder = "bob"}, false));
+        ASSERT_TRUE(subject.gate().open(kSale, kFirst));
+        subject.settle({.id = 3, .holder = "cid"}, true);
+        subject.settle({.id = 4, .holder = "dan"}, false);
+        EXPECT_EQ(subject.admissions({{.id = 1}, {.id = 5, .holder = "eve"}}),
+                  (std::vector{over.says, over.says}));
+        EXPECT_EQ(subject.counts().granted, over.granted);
+        EXPECT_EQ(subject.counts().reserved, 0U);
+        EXPECT_EQ(subject.counts().spec.final_granted, over.granted);
+        ASSERT_TRUE(subject.gate().begin_rebuild(spec_of(3, 1), kSecond));
+        EXPECT_EQ(subject.counts().granted, 0U);
+        EXPECT_FALSE(subject.counts().spec.final_granted);
+    }
+}
+
+TEST_P(GateContract, NothingIsFinalThatSomebodyCouldStillGet) {
+    GateSubject subject(GetParam());
+    ResourceSpec spec = spec_of(3);
+    spec.final_granted = 2;
+    EXPECT_EQ(subject.gate().begin_rebuild(spec, kFirst).error().code, Code::invalid);
+}
+
 TEST_P(GateContract, ALoadedReservationFlowsBack) {
     GateSubject subject(GetParam());
     ASSERT_TRUE(subject.gate().begin_rebuild(spec_of(1, 1), kFirst));

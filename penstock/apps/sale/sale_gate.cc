@@ -12,8 +12,22 @@ namespace {
 constexpr std::size_t kPage = 10'000;
 
 ResourceSpec spec_of(std::string_view id, const Campaign& campaign, bool closed) {
-    return ResourceSpec{ResourceId(std::string(id)), campaign.quantity,  campaign.per_user,
-                        campaign.opens_at,           campaign.closes_at, closed};
+    return ResourceSpec{ResourceId(std::string(id)),
+                        campaign.quantity,
+                        campaign.per_user,
+                        campaign.opens_at,
+                        campaign.closes_at,
+                        closed,
+                        std::nullopt};
+}
+
+ResourceSpec spec_of(const CampaignRow& row) {
+    ResourceSpec spec = spec_of(row.id, row.campaign, row.closed);
+    if (row.closed || row.granted >= row.campaign.quantity) {
+        // Nobody gets in again: who holds what need not be in memory.
+        spec.final_granted = static_cast<std::uint32_t>(row.granted);
+    }
+    return spec;
 }
 
 /// Texts that had to be unescaped outlive the call in a ring: an Ask borrows.
@@ -58,22 +72,20 @@ Result<std::vector<ResourceSpec>> SaleGate::resources(Session& session) const {
     const auto rows = read_campaigns(session);
     if (!rows) return rows.error();
     std::vector<ResourceSpec> specs;
-    for (const CampaignRow& row : *rows) specs.push_back(spec_of(row.id, row.campaign, row.closed));
+    for (const CampaignRow& row : *rows) specs.push_back(spec_of(row));
     return specs;
+}
+
+Result<bool> SaleGate::exists(Session& session, std::string_view resource) const {
+    if (!check_campaign_id(resource)) return false;
+    const auto rows = read_campaigns(session, resource);
+    if (!rows) return rows.error();
+    return !rows->empty();
 }
 
 Result<void> SaleGate::holdings(
     Session& session, const ResourceSpec& resource,
     const std::function<Result<void>(std::span<const Holding>)>& take) const {
-    const auto rows = read_campaigns(session, resource.resource.value());
-    if (!rows) return rows.error();
-    if (rows->empty() || rows->front().granted == 0) return {};
-    const CampaignRow& campaign = rows->front();
-    if (campaign.closed || campaign.granted >= campaign.campaign.quantity) {
-        // Nobody gets in again: who holds what need not be in memory.
-        const Holding all{{}, {}, static_cast<std::uint32_t>(campaign.granted), true};
-        return take({&all, 1});
-    }
     StatementId page{};
     PENSTOCK_TRY(prepare(session,
                          "SELECT user_id, position, quantity, id FROM sale_grant "
@@ -85,8 +97,8 @@ Result<void> SaleGate::holdings(
     std::int64_t position = 0;
     std::vector<Holding> holdings;
     for (;;) {
-        const Value values[] = {std::string_view(campaign.id), std::string_view(user_id), position,
-                                std::int64_t{kPage}};
+        const Value values[] = {std::string_view(resource.resource.value()),
+                                std::string_view(user_id), position, std::int64_t{kPage}};
         const auto read = run_one(session, page, values);
         if (!read) return read.error();
         const Table& table = read->table;

@@ -12,6 +12,7 @@ public:
 
     std::optional<Ask> ask(const Command& command) const override;
     Result<std::vector<ResourceSpec>> resources(Session& session) const override;
+    Result<bool> exists(Session& session, std::string_view resource) const override;
     Result<void> holdings(
         Session& session, const ResourceSpec& resource,
         const std::function<Result<void>(std::span<const Holding>)>& take) const override;

@@ -103,9 +103,7 @@ void LocalGate::settle(std::span<const Settled> settled) {
 }
 
 Result<void> LocalGate::begin_rebuild(const ResourceSpec& spec, GateGeneration generation) {
-    if (spec.quantity > kMaxUnits) {
-        return error(Code::invalid, fmt::format("quantity is at most {}", kMaxUnits));
-    }
+    PENSTOCK_TRY(check_spec(spec));
     ResourceTables tables(random_, pool_);  // takes the old ones out of the lock
     const MutexLock lock(mutex_);
     const auto at = resources_.find(spec.resource.value());

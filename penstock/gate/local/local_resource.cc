@@ -103,7 +103,7 @@ std::uint64_t LocalResource::free_units() const {
 
 void LocalResource::settle(const Settled& settled) {
     const MutexLock lock(mutex_);
-    if (state_ == State::dropped) return;
+    if (state_ == State::dropped || counts_.spec.final_granted) return;
     if (!settled.granted) return give_back(settled.id, settled.holder);
     std::uint32_t* const entry = tables_.ids.find(settled.id, tables_.ids.spot_of(settled.id));
     if (entry != nullptr) {
@@ -179,7 +179,8 @@ Result<void> LocalResource::begin_rebuild(const ResourceSpec& spec, GateGenerati
                                                counts_.generation.value()));
     }
     std::swap(empty, tables_);
-    counts_ = GateCounts{.spec = spec, .generation = generation};
+    counts_ = GateCounts{
+        .spec = spec, .generation = generation, .granted = spec.final_granted.value_or(0)};
     limited_ = spec.per_holder.has_value();
     state_ = State::rebuilding;
     return {};
@@ -191,6 +192,7 @@ Result<void> LocalResource::load(GateGeneration generation, std::span<const Hold
     if (state_ != State::rebuilding) return error(Code::invalid, "load() after open()");
     for (const Holding& holding : holdings) {
         if (holding.quantity == 0) return error(Code::invalid, "a holding of no units");
+        if (counts_.spec.final_granted) continue;
         std::uint32_t* const entry = tables_.ids.find(holding.id, tables_.ids.spot_of(holding.id));
         if (entry != nullptr) {
             if (holding.granted) grant(*entry);

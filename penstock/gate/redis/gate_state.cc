@@ -8,7 +8,7 @@ namespace penstock {
 namespace {
 
 constexpr std::string_view kMarker = "penstock-gate 1 ";
-constexpr std::size_t kDigits = 20, kRunId = 40, kBytes = 2, kDoubles = 14;
+constexpr std::size_t kDigits = 20, kRunId = 40, kBytes = 3, kDoubles = 14;
 constexpr double kAnyTime = 1e15;  ///< at and beyond it: no time
 
 /// The doubles at the end of a state, in order.
@@ -64,6 +64,7 @@ std::optional<GateState> parse_state(std::string_view line) {
     counts.spec.opens_at = rest.time();
     counts.spec.closes_at = rest.time();
     counts.granted = rest.count();
+    if (bytes[2] == 1) counts.spec.final_granted = static_cast<std::uint32_t>(counts.granted);
     counts.reserved = rest.count();
     rest.count();
     state.writes = rest.count();

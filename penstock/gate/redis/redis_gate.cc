@@ -123,14 +123,13 @@ Result<std::vector<std::string>> RedisGate::control(const ResourceId& resource,
 }
 
 Result<void> RedisGate::begin_rebuild(const ResourceSpec& spec, GateGeneration generation) {
-    if (spec.quantity > kMaxUnits) {
-        return error(Code::invalid, fmt::format("quantity is at most {}", kMaxUnits));
-    }
+    PENSTOCK_TRY(check_spec(spec));
     if (spec.resource.value().size() > kMostNameBytes) {
         return error(Code::invalid, "a resource's name is at most 1,024 bytes");
     }
     std::vector<std::string> words = {"begin", digits(generation)};
     add_spec(words, spec);
+    words.push_back(spec.final_granted ? std::to_string(*spec.final_granted) : "");
     return done(control(spec.resource, std::move(words)), spec.resource.value());
 }
 

@@ -12,18 +12,18 @@ namespace {
 /// false in tests.
 constexpr std::string_view kPrelude = R"lua(
 local call = redis.call
-local layout = '>c16c20c40BBdddddddddddddd'
-local gen, run, phase, closed, quantity, cap, from, till, granted, reserved, entries, writes, over,
-  none, few, sold, early, late, marker
+local layout = '>c16c20c40BBBdddddddddddddd'
+local gen, run, phase, closed, final, quantity, cap, from, till, granted, reserved, entries, writes,
+  over, none, few, sold, early, late, marker
 local function read(state)
-  if #state ~= 190 then return false end
-  marker, gen, run, phase, closed, quantity, cap, from, till, granted, reserved, entries, writes,
-    over, none, few, sold, early, late = struct.unpack(layout, state)
+  if #state ~= 191 then return false end
+  marker, gen, run, phase, closed, final, quantity, cap, from, till, granted, reserved, entries,
+    writes, over, none, few, sold, early, late = struct.unpack(layout, state)
   return marker == 'penstock-gate 1 '
 end
 local function state()
-  return struct.pack(layout, 'penstock-gate 1 ', gen, run, phase, closed, quantity, cap, from, till,
-    granted, reserved, entries, writes, over, none, few, sold, early, late)
+  return struct.pack(layout, 'penstock-gate 1 ', gen, run, phase, closed, final, quantity, cap, from,
+    till, granted, reserved, entries, writes, over, none, few, sold, early, late)
 end
 local function lost()
   if <run_id> and run ~= ARGV[1] then return 'it was built on another server process' end
@@ -181,7 +181,9 @@ for i = 1, n do
     end
     refused = refused or code > 1
   else
-    if kind == 1 then
+    if final == 1 then
+      -- It is counted, or comes to nothing.
+    elseif kind == 1 then
       grant(i, value)
     elseif kind == 2 then
       give_back(i, value)
@@ -240,7 +242,8 @@ if verb == 'begin' then
   if ARGV[2] >= ARGV[5] then return {'fenced', ARGV[2]} end
   gen, run, phase, closed = ARGV[5], ARGV[1], 1, tonumber(ARGV[10])
   spec(6)
-  granted, reserved, entries, writes = 0, 0, 0, 0
+  final, granted = ARGV[11] ~= '' and 1 or 0, tonumber(ARGV[11]) or 0
+  reserved, entries, writes = 0, 0, 0
   over, none, few, sold, early, late = 0, 0, 0, 0, 0, 0
   call('UNLINK', KEYS[1], KEYS[2])
   call('HSET', KEYS[1], 's', state())

@@ -6,10 +6,10 @@
 
 /// What Redis runs for us. A resource is a hash and, while it is rebuilt, a second one, in one hash
 /// slot. Fields of <prefix>{<name>}:
-///   "s"                the state, 190 bytes: the marker and version "penstock-gate 1 ", generation
+///   "s"                the state, 191 bytes: the marker and version "penstock-gate 1 ", generation
 ///                      (20 digits), run id of the server that it was built on (40), a byte each
-///                      for the phase (1 rebuilding, 2 open, 3 lost, 4 dropped) and closed, and
-///                      big-endian doubles: quantity, units a holder may have (-1: no limit),
+///                      for the phase (1 rebuilding, 2 open, 3 lost, 4 dropped), closed and final,
+///                      and big-endian doubles: quantity, units a holder may have (-1: no limit),
 ///                      opens_at and closes_at (Unix ms, or beyond every time), units granted,
 ///                      units reserved, fields without this one, writes since the rebuild, attempts
 ///                      refused by reason
@@ -46,7 +46,7 @@ GateCheck gate_check_of(std::string_view name);
 std::string claims_script(GateCheck without = GateCheck::none);
 
 /// KEYS and the first three ARGV the same, then a verb and its arguments:
-/// begin GENERATION QUANTITY LIMIT OPENS CLOSES CLOSED | open GENERATION |
+/// begin GENERATION QUANTITY LIMIT OPENS CLOSES CLOSED FINAL_GRANTED (or empty) | open GENERATION |
 /// alter QUANTITY LIMIT OPENS CLOSES CLOSED | counts | drop TOMBSTONE_MS.
 /// Replies as above, {"ok", state, why it is lost}, or {"differs"}: alter with another quantity or
 /// limit.
