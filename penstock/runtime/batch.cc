@@ -106,9 +106,11 @@ Result<void> Batch::decide_all(std::span<Item> items, LogTime now) {
     for (const Item* item : by_id_) {
         if (ids_.empty() || ids_.back() != item->command.id) ids_.push_back(item->command.id);
     }
-    seen_.assign(ids_.size(), std::nullopt);
-    guessed_ = all_new_ >= kGuessAfter && decide_each(now);
-    if (guessed_) return {};
+    if (all_new_ >= kGuessAfter) {
+        seen_.assign(ids_.size(), std::nullopt);
+        guessed_ = decide_each(now);
+        if (guessed_) return {};
+    }
     seen_.assign(ids_.size(), std::nullopt);
     PENSTOCK_TRY(outcomes_.seen(session_, ids_, seen_));
     const bool all_new = std::none_of(seen_.begin(), seen_.end(),

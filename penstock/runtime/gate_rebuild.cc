@@ -20,6 +20,10 @@ std::int64_t integer(std::uint64_t value) {
     return static_cast<std::int64_t>(value);
 }
 
+void append(std::vector<Value>& values, const std::vector<Value>& more) {
+    values.insert(values.end(), more.begin(), more.end());
+}
+
 std::vector<const GateLink*> links_of(std::span<const Route> routes) {
     std::set<const GateLink*> found;
     for (const Route& route : routes) {
@@ -152,13 +156,9 @@ Result<GateGeneration> GateRebuild::begin_generation(Session& owner) {
         const auto now_ms = static_cast<std::uint64_t>(unix_ms(parts_.env.clock.wall()));
         const GateGeneration next(std::max(present->value() + 1, now_ms));
         for (const TopicPartition& at : parts_.partitions) {
-            const Value values[] = {member(),
-                                    integer(next.value()),
-                                    kNoEnd,
-                                    std::string_view(parts_.owner.group),
-                                    std::string_view(at.topic.value()),
-                                    integer(at.partition.value()),
-                                    integer(next.value())};
+            std::vector<Value> values = {member(), integer(next.value()), kNoEnd};
+            append(values, owner_key(parts_.owner, at));
+            values.emplace_back(integer(next.value()));
             const auto updated = run_one(owner, advance_, values);
             if (!updated) return updated.error();
             if (updated->matched != 1) {
@@ -180,9 +180,8 @@ Result<GateGeneration> GateRebuild::begin_generation(Session& owner) {
 Result<void> GateRebuild::let_others(Session& owner) {
     PENSTOCK_TRY(owner.begin());
     for (const TopicPartition& at : parts_.partitions) {
-        const Value values[] = {std::string_view(parts_.owner.group),
-                                std::string_view(at.topic.value()), integer(at.partition.value()),
-                                member()};
+        std::vector<Value> values = owner_key(parts_.owner, at);
+        values.emplace_back(member());
         if (const auto released = run_one(owner, release_, values); !released) {
             owner.rollback();
             return released.error();
@@ -213,11 +212,14 @@ Result<void> GateRebuild::set_ends(Session& owner, GateGeneration generation,
                                    const std::vector<Range>& ranges) {
     PENSTOCK_TRY(owner.begin());
     for (const Range& range : ranges) {
-        const Value values[] = {integer(range.end.value()), std::string_view(parts_.owner.group),
-                                std::string_view(range.at.topic.value()),
-                                integer(range.at.partition.value()), integer(generation.value())};
+        const std::vector<Value> key = owner_key(parts_.owner, range.at);
+        const Value end = integer(range.end.value());
+        std::vector<Value> values = {end};
+        append(values, key);
+        values.emplace_back(integer(generation.value()));
         const auto updated = run_one(owner, set_end_, values);
-        const Value cut[] = {values[1], values[2], values[3], values[4], values[0]};
+        std::vector<Value> cut = key;
+        append(cut, {integer(generation.value()), end});
         const bool ours = updated && updated->matched == 1;
         const auto noted = ours ? run_one(owner, note_cut_, cut) : updated;
         if (ours && noted) continue;
@@ -235,10 +237,7 @@ Result<void> GateRebuild::find_applied(Session& reader, std::vector<Range>& rang
         "WHERE grp = :grp AND topic = :topic AND part = :part");
     if (!find) return find.error();
     for (Range& range : ranges) {
-        const Value key[] = {std::string_view(parts_.owner.group),
-                             std::string_view(range.at.topic.value()),
-                             integer(range.at.partition.value())};
-        const auto rows = run_one(reader, *find, key);
+        const auto rows = run_one(reader, *find, owner_key(parts_.owner, range.at));
         if (!rows) return rows.error();
         if (rows->table.rows() == 0) continue;
         range.from =

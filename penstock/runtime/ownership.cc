@@ -42,8 +42,8 @@ std::string if_free(std::string_view column, const Owner& owner, const Dialect& 
         column, dialect.now_ms());
 }
 
-std::vector<Value> Ownership::key_of(const TopicPartition& at) const {
-    return {std::string_view(owner_.group), std::string_view(at.topic.value()),
+std::vector<Value> owner_key(const Owner& owner, const TopicPartition& at) {
+    return {std::string_view(owner.group), std::string_view(at.topic.value()),
             integer(at.partition.value())};
 }
 

@@ -45,6 +45,9 @@ struct Owner {
 /// Who is alone needs none.
 std::string if_free(std::string_view column, const Owner& owner, const Dialect& dialect);
 
+/// :grp, :topic, :part of its rows. Borrows from both.
+std::vector<Value> owner_key(const Owner& owner, const TopicPartition& at);
+
 /// The owner rows of one session. Every statement of fencing stands here.
 class Ownership {
 public:
@@ -74,7 +77,7 @@ public:
 
 private:
     Result<Rows> read_locked(Session& session, const TopicPartition& at);
-    std::vector<Value> key_of(const TopicPartition& at) const;
+    std::vector<Value> key_of(const TopicPartition& at) const { return owner_key(owner_, at); }
 
     const Owner owner_;
     StatementId select_{}, insert_{}, take_{}, give_up_{}, fence_{}, gate_cut_{}, session_of_{};
