@@ -36,7 +36,7 @@ class ThreeBrokers(cluster.Cluster):
         crowd.allow()
         self.check_exact(crowd, "c", units)
         for node in self.nodes:
-            self.assertEqual(node.end(), 0, self.messages())
+            self.assertEqual(node.end(), 0, cluster.messages())
 
     def leadership(self, gone=0) -> dict:
         """Of the partition of the sale, as kcat is told by a broker that is there; kcat itself may

@@ -23,9 +23,11 @@ PENSTOCK = ""
 FAULT_PROXY = ""
 STORE = ""
 LONG = False
+NODES = []  # of the test in hand
 LEASE_S = 2
 TOPIC = "sale"  # penstock/apps/sale
 GROUP = "penstock"  # runtime.group
+CRASHES = {-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE}
 # Of brokers that a test kills: the controller gives their place back soon.
 QUICK_BROKERS = {"broker.session.timeout.ms": 2000, "broker.heartbeat.interval.ms": 300}
 
@@ -41,6 +43,12 @@ def main() -> None:
     unittest.main()
 
 
+def messages() -> str:
+    """What the nodes of the test in hand wrote last."""
+    return "\n".join(f"{node.log.name}, exit code {node.process.poll()}:\n"
+                     f"{node.log.read_text()[-3_000:]}" for node in NODES)
+
+
 def eventually(what: str, holds, patience_s=PATIENCE_S):
     until = time.monotonic() + patience_s
     while True:
@@ -48,7 +56,7 @@ def eventually(what: str, holds, patience_s=PATIENCE_S):
         if found:
             return found
         if time.monotonic() > until:
-            raise AssertionError(f"not within {patience_s} s: {what}")
+            raise AssertionError(f"not within {patience_s} s: {what}\n{messages()}")
         time.sleep(0.05)
 
 
@@ -63,7 +71,8 @@ class Cluster(unittest.TestCase):
         self.addCleanup(engines.shutil.rmtree, self.root, True)
         self.addCleanup(self.engines.end)
         self.start_engines()
-        self.nodes = []
+        global NODES
+        NODES = self.nodes = []
 
     def start_engines(self) -> None:
         """The engines, and where the nodes reach them."""
@@ -75,9 +84,12 @@ class Cluster(unittest.TestCase):
         self.database_url = self.database["url"]
 
     def tearDown(self):
+        ended = [node.process.poll() for node in self.nodes]
         for node in self.nodes:
             if node.runs():
                 node.end(signal.SIGKILL)
+        # Whatever the test was about, nothing in it makes a node crash.
+        self.assertFalse(CRASHES.intersection(ended), f"{ended}\n{messages()}")
 
     def config(self) -> str:
         return str(self.root / "penstock.toml")
@@ -196,12 +208,7 @@ class Cluster(unittest.TestCase):
         try:
             eventually("the gate knows", lambda: gate() == wanted)
         except AssertionError:
-            self.assertEqual(gate(), wanted, self.messages())
-
-    def messages(self) -> str:
-        """What the nodes wrote last."""
-        return "\n".join(f"{node.log.name}:\n{node.log.read_text()[-3_000:]}"
-                         for node in self.nodes)
+            self.assertEqual(gate(), wanted, messages())
 
     def check_exact(self, crowd: Crowd, campaign: str, units: int):
         crowd.join()

@@ -19,7 +19,7 @@ class SeveralProcesses(cluster.Cluster):
         crowd = Crowd(self.nodes, "c", 24)
         self.check_exact(crowd, "c", 2000)
         for node in self.nodes:
-            self.assertEqual(node.end(), 0, self.messages())
+            self.assertEqual(node.end(), 0, cluster.messages())
 
     def test_the_owner_is_killed_and_another_goes_on(self):
         self.start(3)
@@ -151,7 +151,7 @@ class SeveralProcesses(cluster.Cluster):
         crowd = Crowd(self.nodes[:1], "c", 1, allowed=1)
         eventually("a claim is on its way", lambda: commands_in_line(self.nodes[0].url) == 1)
         self.nodes[0].send(signal.SIGTERM)
-        self.assertEqual(self.nodes[0].process.wait(60), 0, self.messages())
+        self.assertEqual(self.nodes[0].process.wait(60), 0, cluster.messages())
         crowd.nodes = self.nodes[1:]
         self.engines.obey({"do": "resume", "name": "kafka-1"})
         eventually("the other has seen to it", lambda: self.rebuilds() > before)

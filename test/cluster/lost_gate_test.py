@@ -82,7 +82,7 @@ class ReplicaThatWasBehind(ProxiedCluster):
         self.cut_the_line()
         self.sell(crowd, UNITS - 2 * STEP)
         for node in self.nodes:
-            self.assertEqual(node.end(), 0, self.messages())
+            self.assertEqual(node.end(), 0, cluster.messages())
         self.promote()
         self.start(2, failpoints)
         crowd.nodes = self.alive()

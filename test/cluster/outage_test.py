@@ -40,7 +40,7 @@ class Outages(cluster.Cluster):
         crowd.allow()
         self.check_exact(crowd, "c", units)
         for node in self.nodes:
-            self.assertEqual(node.end(), 0, self.messages())
+            self.assertEqual(node.end(), 0, cluster.messages())
 
     def watch(self, name: str, reason: str) -> None:
         """Asks every node for as long as the engine is away, and until each has told why."""
