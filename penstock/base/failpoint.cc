@@ -24,12 +24,6 @@ std::map<std::string, std::string, std::less<>> read_failpoints() {
     return all;
 }
 
-/// Sends the process `signal` if the failpoint is on and its file is there, once a file.
-void signal_at_failpoint(std::string_view name, int signal) {
-    const auto file = failpoint(name);
-    if (file && ::unlink(file->c_str()) == 0) ::raise(signal);
-}
-
 }  // namespace
 
 std::optional<std::string> failpoint(std::string_view name) {
@@ -38,12 +32,17 @@ std::optional<std::string> failpoint(std::string_view name) {
     return found == all.end() ? std::nullopt : std::optional(found->second);
 }
 
+bool fail_at_failpoint(std::string_view name) {
+    const auto file = failpoint(name);
+    return file && ::unlink(file->c_str()) == 0;
+}
+
 void stop_at_failpoint(std::string_view name) {
-    signal_at_failpoint(name, SIGSTOP);
+    if (fail_at_failpoint(name)) ::raise(SIGSTOP);
 }
 
 void die_at_failpoint(std::string_view name) {
-    signal_at_failpoint(name, SIGKILL);
+    if (fail_at_failpoint(name)) ::raise(SIGKILL);
 }
 
 }  // namespace penstock

@@ -12,8 +12,11 @@ namespace penstock {
 /// The argument of a failpoint that is on, perhaps empty; none: it is off. Threads: any.
 std::optional<std::string> failpoint(std::string_view name);
 
-/// If the failpoint is on and the file that its argument names is there: removes the file and stops
-/// the process with SIGSTOP, as a machine's pause would.
+/// Once for each time that the file which the failpoint's argument names is there: removes it, and
+/// the caller fails.
+bool fail_at_failpoint(std::string_view name);
+
+/// The same, but stops the process with SIGSTOP, as a machine's pause would.
 void stop_at_failpoint(std::string_view name);
 
 /// The same, but the process dies of SIGKILL.

@@ -81,6 +81,8 @@ void Heartbeat::act_on(const MemberView& view) {
         // come.
         const auto& owner = seen.partition.owner;
         if (state->held && owner && *owner != parts_.owner.member) lane->hand_back(state->at);
+        // Nobody else may take it, and the fair share takes it for held.
+        if (state->half_held && owner == parts_.owner.member) lane->hand_over(state->at);
         partitions.push_back(seen.partition);
     }
     if (still_ || stopping_) return;

@@ -42,6 +42,8 @@ struct PartitionState {
     LayoutId layout;
     std::string default_type;  ///< of the topic
     std::atomic<bool> held{false};
+    /// Not held, and yet the row may name this process: taking it or giving it up failed half-way.
+    std::atomic<bool> half_held{false};
     std::atomic<std::uint64_t> epoch{0};  ///< while held
     /// All below is applied: after each commit; while another owns it, as last seen.
     std::atomic<std::uint64_t> next{0};
@@ -83,6 +85,7 @@ private:
 
     void order(const TopicPartition& at, bool take);
     bool obey_orders();
+    Result<void> begin(PartitionState& state, Owned owned, const PartitionInfo& info, bool fresh);
     bool take_ordered(const TopicPartition& at);
     void give_up(PartitionState& state);
     void give_up_all();

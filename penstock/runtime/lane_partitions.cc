@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "penstock/base/failpoint.h"
 #include "penstock/runtime/history.h"
 #include "penstock/runtime/lane.h"
 
@@ -42,12 +43,25 @@ Result<void> Lane::take(const TopicPartition& at) {
     }
     bool fresh = false;
     auto owned = batch_->take(at, &fresh);
-    if (!owned) return std::move(owned).error();
-    // Of a fresh one nothing is known yet; it was looked at when the line began (LineTopics).
-    if (!fresh) PENSTOCK_TRY(check_history(log_, *owned, *info));
-    PENSTOCK_TRY(subscription_->assign(at));
+    if (!owned && owned.error().code == Code::in_use) return std::move(owned).error();
     PartitionState& state = state_of(at);
-    state.owned = std::move(*owned);
+    state.half_held = true;
+    if (!owned) return std::move(owned).error();
+    PENSTOCK_TRY(begin(state, *std::move(owned), *info, fresh));
+    state.half_held = false;
+    return {};
+}
+
+/// The row is this lane's; now the log.
+Result<void> Lane::begin(PartitionState& state, Owned owned, const PartitionInfo& info,
+                         bool fresh) {
+#if PENSTOCK_FAILPOINTS
+    if (fail_at_failpoint("lane.fail_begin")) return error(Code::unreachable, "a failpoint");
+#endif
+    // Of a fresh one nothing is known yet; it was looked at when the line began (LineTopics).
+    if (!fresh) PENSTOCK_TRY(check_history(log_, owned, info));
+    PENSTOCK_TRY(subscription_->assign(state.at));
+    state.owned = std::move(owned);
     state.owned.layout = state.layout;
     turn_ = std::max(turn_, state.owned.turn_time);
     state.next = state.owned.next.value();
@@ -99,8 +113,9 @@ bool Lane::take_ordered(const TopicPartition& at) {
 void Lane::give_up(PartitionState& state) {
     subscription_->release(state.at);
     state.held = false;
-    // Not done: the lease ends it.
-    if (const auto given = batch_->give_up(state.owned); !given) {
+    const auto given = batch_->give_up(state.owned);
+    state.half_held = !given;
+    if (!given) {
         observer_.say(RuntimeObserver::Level::warning, given.error().text);
     }
 }

@@ -48,6 +48,19 @@ class SeveralProcesses(cluster.Cluster):
         self.check_exact(crowd, "c", 2000)
         eventually("it gave up what it had lost", lambda: owner.owns() == 0)
 
+    def test_taking_the_line_fails_half_way(self):
+        """The database names the new owner already, and then the log cannot be read."""
+        order = self.root / "fail"
+        self.start(2, f"lane.fail_begin={order}")
+        self.open_campaign("c", 1000, per_user=1)
+        crowd = Crowd(self.nodes, "c", 16)
+        eventually("claims are granted", lambda: crowd.granted() >= 300)
+        order.touch()
+        self.owner().end(signal.SIGKILL)
+        crowd.nodes = self.alive()
+        self.check_exact(crowd, "c", 1000)
+        self.assertFalse(order.exists())
+
     def test_a_graceful_stop_hands_over(self):
         self.start(2)
         self.open_campaign("c", 2000, per_user=1)
