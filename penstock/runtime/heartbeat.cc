@@ -69,6 +69,7 @@ void Heartbeat::beat() {
 void Heartbeat::act_on(const MemberView& view) {
     std::vector<PartitionOwner> partitions;
     Lane* lane = nullptr;
+    const bool moves = !still_ && !stopping_;
     for (const SeenOwner& seen : view.owners) {
         PartitionState* state = find(seen.partition.at, &lane);
         if (state == nullptr) continue;  // of a topic of later versions
@@ -77,15 +78,14 @@ void Heartbeat::act_on(const MemberView& view) {
         while (!state->held && known < seen.next.value() &&
                !state->next.compare_exchange_weak(known, seen.next.value())) {
         }
-        // Taken while this process slept; what a lane tries to write tells it, too, but may not
-        // come.
+        // Taken while this process slept; a lane that writes is told, too, but may have nothing to.
         const auto& owner = seen.partition.owner;
         if (state->held && owner && *owner != parts_.owner.member) lane->hand_back(state->at);
         // Nobody else may take it, and the fair share takes it for held.
-        if (state->half_held && owner == parts_.owner.member) lane->hand_over(state->at);
+        if (moves && state->half_held && owner == parts_.owner.member) lane->hand_over(state->at);
         partitions.push_back(seen.partition);
     }
-    if (still_ || stopping_) return;
+    if (!moves) return;
     const Share share = fair_share(parts_.owner.member, view.members, partitions);
     for (const TopicPartition& at : share.give) {
         if (find(at, &lane) != nullptr) lane->hand_back(at);
