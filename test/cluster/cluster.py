@@ -141,6 +141,13 @@ class Cluster(unittest.TestCase):
         """How often the nodes wrote it to their logs."""
         return sum(node.log.read_text().count(text) for node in self.nodes)
 
+    def stop_file(self, number) -> pathlib.Path:
+        """For a failpoint that stops the node of this number."""
+        return self.root / f"stop-{number}"
+
+    def other_than(self, node: Node) -> Node:
+        return next(other for other in self.nodes if other is not node)
+
     def owner(self) -> Node:
         return eventually("somebody owns the line",
                           lambda: next((node for node in self.alive() if node.owns()), None))
@@ -208,7 +215,7 @@ class Cluster(unittest.TestCase):
         try:
             eventually("the gate knows", lambda: gate() == wanted)
         except AssertionError:
-            self.assertEqual(gate(), wanted, messages())
+            self.assertEqual(gate(), wanted)
 
     def check_exact(self, crowd: Crowd, campaign: str, units: int):
         crowd.join()

@@ -2,7 +2,6 @@
 """Several processes of the real program on real engines: the sale is exact whoever dies, stops or
 joins, and whatever the gate forgets. Usage: cluster.py"""
 
-import pathlib
 import signal
 import uuid
 
@@ -13,6 +12,14 @@ from processes import commands_in_line, is_stopped
 
 
 class SeveralProcesses(cluster.Cluster):
+    def sell_some(self, units: int, first: int, failpoints="") -> Crowd:
+        """Two processes that sell, when so many units are granted."""
+        self.start(2, failpoints)
+        self.open_campaign("c", units, per_user=1)
+        crowd = Crowd(self.nodes, "c", 16)
+        eventually("claims are granted", lambda: crowd.granted() >= first)
+        return crowd
+
     def test_three_processes_sell_exactly_what_there_is(self):
         self.start(3)
         self.open_campaign("c", 2000, per_user=1)
@@ -34,12 +41,9 @@ class SeveralProcesses(cluster.Cluster):
         self.check_exact(crowd, "c", 3000)
 
     def test_an_owner_that_was_stopped_writes_nothing_when_it_comes_back(self):
-        self.start(2)
-        self.open_campaign("c", 2000, per_user=1)
-        crowd = Crowd(self.nodes, "c", 16)
-        eventually("claims are granted", lambda: crowd.granted() >= 500)
+        crowd = self.sell_some(2000, 500)
         owner = self.owner()
-        other = next(node for node in self.nodes if node is not owner)
+        other = self.other_than(owner)
         owner.send(signal.SIGSTOP)
         eventually("another owns the line", lambda: other.owns() == 1)
         before = crowd.granted()
@@ -51,10 +55,7 @@ class SeveralProcesses(cluster.Cluster):
     def test_taking_the_line_fails_half_way(self):
         """The database names the new owner already, and then the log cannot be read."""
         order = self.root / "fail"
-        self.start(2, f"lane.fail_begin={order}")
-        self.open_campaign("c", 1000, per_user=1)
-        crowd = Crowd(self.nodes, "c", 16)
-        eventually("claims are granted", lambda: crowd.granted() >= 300)
+        crowd = self.sell_some(1000, 300, f"lane.fail_begin={order}")
         order.touch()
         self.owner().end(signal.SIGKILL)
         crowd.nodes = self.alive()
@@ -62,20 +63,14 @@ class SeveralProcesses(cluster.Cluster):
         self.assertFalse(order.exists())
 
     def test_a_graceful_stop_hands_over(self):
-        self.start(2)
-        self.open_campaign("c", 2000, per_user=1)
-        crowd = Crowd(self.nodes, "c", 16)
-        eventually("claims are granted", lambda: crowd.granted() >= 500)
+        crowd = self.sell_some(2000, 500)
         owner = self.owner()
         self.assertEqual(owner.end(), 0)
-        crowd.nodes = [node for node in self.nodes if node is not owner]
+        crowd.nodes = self.alive()
         self.check_exact(crowd, "c", 2000)
 
     def test_the_gate_is_emptied_and_killed_under_load(self):
-        self.start(2)
-        self.open_campaign("c", 3000, per_user=1)
-        crowd = Crowd(self.nodes, "c", 16)
-        eventually("claims are granted", lambda: crowd.granted() >= 500)
+        crowd = self.sell_some(3000, 500)
         self.redis_cli("FLUSHALL")
         eventually("the sale goes on", lambda: crowd.granted() >= 1500)
         self.engines.obey({"do": "restart", "name": "redis"})
@@ -83,10 +78,7 @@ class SeveralProcesses(cluster.Cluster):
 
     def test_a_rebuild_that_takes_longer_than_the_lease(self):
         """It costs its process no lease, so that nobody else begins it again."""
-        self.start(2, f"gate.sleep_before_open={2_500 * cluster.LEASE_S}")
-        self.open_campaign("c", 1000, per_user=1)
-        crowd = Crowd(self.nodes, "c", 16)
-        eventually("claims are granted", lambda: crowd.granted() >= 300)
+        crowd = self.sell_some(1000, 300, f"gate.sleep_before_open={2_500 * cluster.LEASE_S}")
         before = self.rebuilds()
         self.redis_cli("FLUSHALL")
         self.check_exact(crowd, "c", 1000)
@@ -94,10 +86,7 @@ class SeveralProcesses(cluster.Cluster):
 
     def test_who_rebuilds_the_gate_dies_and_another_does_it(self):
         order = self.root / "die"
-        self.start(2, f"gate.die_before_open={order}")
-        self.open_campaign("c", 1000, per_user=1)
-        crowd = Crowd(self.nodes, "c", 16)
-        eventually("claims are granted", lambda: crowd.granted() >= 300)
+        crowd = self.sell_some(1000, 300, f"gate.die_before_open={order}")
         order.touch()
         self.redis_cli("FLUSHALL")
         eventually("one has died", lambda: len(self.alive()) == 1)
@@ -106,15 +95,12 @@ class SeveralProcesses(cluster.Cluster):
 
     def test_a_grant_that_the_gate_hears_of_after_its_rebuild(self):
         """The rebuild found it in the database, of a sale that is over: it counts once."""
-        def stop_file(number) -> pathlib.Path:
-            return self.root / f"stop-{number}"
-
-        self.start(2, f"lane.after_commit={stop_file('{node}')}")
+        self.start(2, f"lane.after_commit={self.stop_file('{node}')}")
         for name, units, refusal in (("sold", 1, 409), ("closed", 5, 403)):
             self.open_campaign(name, units, per_user=1)
             owner = self.owner()
-            other = next(node for node in self.nodes if node is not owner)
-            stop_file(self.nodes.index(owner)).touch()
+            other = self.other_than(owner)
+            self.stop_file(self.nodes.index(owner)).touch()
             Crowd([owner], name, 1, allowed=1)
             eventually("the owner stopped after a commit", lambda: is_stopped(owner.process.pid))
             eventually("another owns the line", lambda: other.owns() == 1)
@@ -135,15 +121,15 @@ class SeveralProcesses(cluster.Cluster):
     def test_a_forgotten_campaign_is_not_said_to_be_none(self):
         """Not even by a process that never asked for it before the gate forgot it."""
         self.start(2)
-        first, second = self.nodes
-        status, body = call(first.url, "PUT", "/v1/campaigns/c", '{"quantity": 5}')
-        self.assertEqual(status, 201, body)
+        self.open_campaign("c", 5)
+        second = self.other_than(self.nodes[-1])
         self.redis_cli("FLUSHALL")
         claim = '{"user_id": "ada"}'
         status, body = call(second.url, "POST", "/v1/campaigns/c/claims", claim)
         self.assertIn(status, (201, 503), body)
         eventually("claims are granted", lambda: call(
             second.url, "POST", "/v1/campaigns/c/claims", claim)[0] == 201)
+        eventually("it knows that the gate is whole", second.ready)
         status, body = call(second.url, "POST", "/v1/campaigns/d/claims", claim)
         self.assertEqual((status, body["code"]), (404, "no_campaign"))
 

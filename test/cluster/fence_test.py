@@ -2,7 +2,6 @@
 """The owner is stopped between reading a batch and the first statement of its transaction, beyond
 its lease: its late write is tried, and refused by the database. Usage: cluster.py"""
 
-import pathlib
 import signal
 
 import cluster
@@ -21,14 +20,11 @@ class Fence(cluster.Cluster):
         stop = f"lane.before_transaction={self.stop_file('{node}')}"
         self.start(2, ";".join([stop, *more]))
 
-    def stop_file(self, number) -> pathlib.Path:
-        return self.root / f"stop-{number}"
-
     def stop_and_resume_the_owner(self, crowd: Crowd) -> Node:
         owner = self.owner()
         self.stop_file(self.nodes.index(owner)).touch()
         eventually("the owner stopped with a batch in hand", lambda: is_stopped(owner.process.pid))
-        other = next(node for node in self.nodes if node is not owner)
+        other = self.other_than(owner)
         eventually("another owns the line", lambda: other.owns() == 1)
         before = crowd.granted()
         eventually("the sale goes on", lambda: crowd.granted() > before)

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <cstring>
-
 #include "penstock/apps/sale/campaign_handlers.h"
 #include "penstock/apps/sale/claim_handler.h"
 #include "penstock/apps/sale/sale_gate.h"
@@ -36,12 +34,7 @@ GrantRow grant_row(const Table& table, std::size_t row) {
     grant.user_id = table.text(row, 1);
     grant.quantity = static_cast<std::uint32_t>(table.integer(row, 2));
     if (table.is_null(row, 4)) {
-        Uuid id;
-        const Bytes bytes = table.blob(row, 3);
-        if (bytes.size() == id.bytes.size()) {
-            std::memcpy(id.bytes.data(), bytes.data(), bytes.size());
-        }
-        grant.claim_id = format_uuid(id);
+        grant.claim_id = format_uuid(to_hash128(table.blob(row, 3)));
     } else {
         grant.claim_id = table.text(row, 4);
     }

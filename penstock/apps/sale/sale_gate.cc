@@ -1,7 +1,5 @@
 #include "penstock/apps/sale/sale_gate.h"
 
-#include <cstring>
-
 #include "penstock/apps/sale/campaign_handlers.h"
 #include "penstock/apps/sale/claim_view.h"
 #include "penstock/apps/sale/stock.h"
@@ -12,13 +10,8 @@ namespace {
 constexpr std::size_t kPage = 10'000;
 
 ResourceSpec spec_of(std::string_view id, const Campaign& campaign, bool closed) {
-    return ResourceSpec{ResourceId(std::string(id)),
-                        campaign.quantity,
-                        campaign.per_user,
-                        campaign.opens_at,
-                        campaign.closes_at,
-                        closed,
-                        std::nullopt};
+    return ResourceSpec{ResourceId(std::string(id)), campaign.quantity,  campaign.per_user,
+                        campaign.opens_at,           campaign.closes_at, closed};
 }
 
 ResourceSpec spec_of(const CampaignRow& row) {
@@ -43,15 +36,6 @@ std::string_view keep(std::string holder) {
     const std::string_view result = kept[next];
     next = (next + 1) % SaleGate::kKeptHolders;
     return result;
-}
-
-Uuid uuid_at(const Table& table, std::size_t row, std::size_t column) {
-    Uuid id;
-    const Bytes bytes = table.blob(row, column);
-    if (bytes.size() == id.bytes.size()) {
-        std::memcpy(id.bytes.data(), bytes.data(), bytes.size());
-    }
-    return id;
 }
 
 }  // namespace
@@ -104,7 +88,7 @@ Result<void> SaleGate::holdings(
         const Table& table = read->table;
         holdings.clear();
         for (std::size_t row = 0; row < table.rows(); ++row) {
-            holdings.push_back({uuid_at(table, row, 3), table.text(row, 0),
+            holdings.push_back({to_hash128(table.blob(row, 3)), table.text(row, 0),
                                 static_cast<std::uint32_t>(table.integer(row, 2)), true});
         }
         if (!holdings.empty()) PENSTOCK_TRY(take(holdings));
