@@ -67,6 +67,13 @@ protected:
     void SetUp() override {
         options_.path = "/store.db";
         options_.vfs = vfs_.name();
+        options_.checkpoint_pages = 4;
+        options_.restart_pages = 8;
+        open();
+    }
+    void open() {
+        session_.reset();
+        store_.reset();
         auto store = SqliteStore::open(options_, env_);
         ASSERT_TRUE(store) << store.error().text;
         store_ = std::move(*store);
@@ -89,6 +96,11 @@ protected:
         const auto rows = run_one(*session_, *sql, {});
         session_->rollback();
         return rows ? rows->table.integer(0, 0) : -1;
+    }
+
+    std::uint64_t wal_bytes() {
+        const auto wal = files_.open("/store.db-wal", OpenMode::read);
+        return wal ? (*wal)->size().value() : 0;
     }
 
     SimFiles files_;
@@ -126,6 +138,40 @@ TEST_F(SqliteFaults, AFullDiskIsNoSpaceAndLosesNothingCommitted) {
     ASSERT_TRUE(session_->reconnect());
     EXPECT_EQ(count(), 1);
     ASSERT_TRUE(put(2, 100'000));
+}
+
+// Making the WAL long ahead of its commits is worth a try, and no more.
+TEST_F(SqliteFaults, AStoreOpensWithoutRoomForALongWal) {
+    ASSERT_TRUE(put(1));
+    session_.reset();
+    store_.reset();
+    options_.restart_pages = 10'000;
+    files_.inject({DiskOp::write, 3, false, Code::no_space, 0, "-wal"});
+    open();
+    EXPECT_LT(wal_bytes(), 3u * 64 * 1024);
+    ASSERT_TRUE(put(2));
+    EXPECT_EQ(count(), 2);
+
+    session_.reset();
+    store_.reset();
+    files_.inject({DiskOp::sync, 1, false, Code::io, 0, "-wal"});
+    open();
+    ASSERT_TRUE(put(3));
+    EXPECT_EQ(count(), 3);
+}
+
+TEST_F(SqliteFaults, CommitsWriteOverAWalThatIsLongAlready) {
+    const std::uint64_t before = wal_bytes();
+    EXPECT_GT(before, 12u * 4096);
+    ASSERT_TRUE(put(1, 20'000));
+    EXPECT_EQ(wal_bytes(), before);
+    // What follows the commit in the file is no part of the database.
+    vfs_.crash();
+    files_.crash_keeping_nothing();
+    open();
+    EXPECT_EQ(count(), 1);
+    ASSERT_TRUE(put(2));
+    EXPECT_EQ(count(), 2);
 }
 
 TEST_F(SqliteFaults, RunAfterTheTransactionWasLostNeverCommitsByItself) {

@@ -68,6 +68,7 @@ Result<void> Machine::start(Process& process) {
     store_options.vfs = world_.vfs();
     store_options.durable = options_.store_is_durable;
     store_options.checkpoint_pages = options_.checkpoint_pages;
+    store_options.restart_pages = options_.checkpoint_pages * 2;
     auto store = SqliteStore::open(store_options, env);
     if (!store) return store.error();
     process.store = std::move(*store);

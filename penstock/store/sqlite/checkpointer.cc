@@ -1,9 +1,16 @@
 #include "penstock/store/sqlite/checkpointer.h"
 
+#include <algorithm>
+
 namespace penstock::sqlite {
 
 // Restarting the WAL waits for the writer's transaction in hand, not for readers that stay.
 constexpr std::chrono::milliseconds kWaitForWriter{20};
+constexpr int kMostPasses = 8;
+constexpr int kFewPages = 24;
+// https://www.sqlite.org/fileformat2.html#the_write_ahead_log
+constexpr sqlite3_int64 kWalHeaderBytes = 32;
+constexpr sqlite3_int64 kWalFrameBytes = 24 + 4096;
 
 Checkpointer::Checkpointer(const SqliteOptions& options, Env& env)
     : options_(options),
@@ -13,8 +20,33 @@ Checkpointer::Checkpointer(const SqliteOptions& options, Env& env)
 
 Result<void> Checkpointer::start() {
     PENSTOCK_TRY(connection_.open(Role::owner));
+    lengthen_wal();
     task_ = env_.executor.spawn("sqlite-ckpt", [this] { work(); });
     return {};
+}
+
+/// Zeros, written and synced, up to where the WAL starts again: a commit that writes over them is
+/// one trip to the device, one that makes the file longer is two. SQLite takes no zeros for frames.
+/// Where that cannot be done (the disk is full, somebody writes) the file stays as it is.
+void Checkpointer::lengthen_wal() {
+    if (!connection_.execute("BEGIN IMMEDIATE")) return;  // nobody appends meanwhile
+    sqlite3_file* wal = nullptr;
+    sqlite3_file_control(connection_.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+    const std::uint32_t pages = options_.restart_pages + options_.checkpoint_pages;
+    const sqlite3_int64 wanted = kWalHeaderBytes + pages * kWalFrameBytes;
+    sqlite3_int64 size = 0;
+    if (wal != nullptr && wal->pMethods != nullptr &&
+        wal->pMethods->xFileSize(wal, &size) == SQLITE_OK && size < wanted) {
+        static constexpr char kZeros[64 * 1024] = {};
+        int result = SQLITE_OK;
+        for (sqlite3_int64 at = size; at < wanted && result == SQLITE_OK; at += sizeof kZeros) {
+            const auto piece = std::min<sqlite3_int64>(wanted - at, sizeof kZeros);
+            result = wal->pMethods->xWrite(wal, kZeros, static_cast<int>(piece), at);
+        }
+        if (result == SQLITE_OK) result = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+        if (result != SQLITE_OK) wal->pMethods->xTruncate(wal, size);
+    }
+    (void)connection_.execute("COMMIT");
 }
 
 Checkpointer::~Checkpointer() {
@@ -42,14 +74,19 @@ void Checkpointer::work() {
 void Checkpointer::checkpoint(std::uint32_t wal_pages) {
     int in_wal = 0;
     int copied = 0;
-    // The long part first, beside the writer; what the second call has left to do is short.
-    const int result = sqlite3_wal_checkpoint_v2(connection_.get(), nullptr,
-                                                 SQLITE_CHECKPOINT_PASSIVE, &in_wal, &copied);
-    if (result != SQLITE_OK || wal_pages < options_.restart_pages) return;
-    const int mode = wal_pages >= options_.truncate_pages ? SQLITE_CHECKPOINT_TRUNCATE
-                                                          : SQLITE_CHECKPOINT_RESTART;
+    const auto run = [&](int mode) {
+        return sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, mode, &in_wal, &copied) ==
+               SQLITE_OK;
+    };
+    if (!run(SQLITE_CHECKPOINT_PASSIVE) || wal_pages < options_.restart_pages) return;
+    // Beside the writer, each pass what came during the one before, until little is left: for the
+    // last pass commits wait.
+    for (int i = 1; i < kMostPasses && in_wal - copied > kFewPages; ++i) {
+        if (!run(SQLITE_CHECKPOINT_PASSIVE)) return;
+    }
     restarting_ = true;
-    sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, mode, &in_wal, &copied);
+    run(wal_pages >= options_.truncate_pages ? SQLITE_CHECKPOINT_TRUNCATE
+                                             : SQLITE_CHECKPOINT_RESTART);
     restarting_ = false;
 }
 

@@ -8,6 +8,7 @@
 namespace penstock::sqlite {
 
 /// Copies the WAL into the database beside the commits, on a thread and connection of its own.
+/// Makes its file long at the start, so that commits need not.
 /// A failed checkpoint loses nothing (the WAL stays) and is tried again after the next commit.
 /// Threads: committed() from any; the rest from the store's owner.
 class Checkpointer {
@@ -23,6 +24,7 @@ public:
     bool is_restarting() const { return restarting_.load(std::memory_order_relaxed); }
 
 private:
+    void lengthen_wal();
     void work();
     void checkpoint(std::uint32_t wal_pages);
 

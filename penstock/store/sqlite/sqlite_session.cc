@@ -26,25 +26,26 @@ private:
     sqlite3_stmt* const statement_;
 };
 
+/// A chain of ifs, which the compiler inlines: std::visit() goes through a table of functions, for
+/// each of a million values a second.
 int bind_one(sqlite3_stmt* statement, int at, const Value& value) {
     // A null pointer would bind NULL instead of an empty text or blob.
     static constexpr char kEmpty[1] = "";
-    struct Visitor {
-        sqlite3_stmt* statement;
-        int at;
-        int operator()(std::monostate) const { return sqlite3_bind_null(statement, at); }
-        int operator()(std::int64_t v) const { return sqlite3_bind_int64(statement, at, v); }
-        int operator()(double v) const { return sqlite3_bind_double(statement, at, v); }
-        int operator()(std::string_view v) const {
-            return sqlite3_bind_text64(statement, at, v.empty() ? kEmpty : v.data(), v.size(),
-                                       SQLITE_STATIC, SQLITE_UTF8);
-        }
-        int operator()(Bytes v) const {
-            const void* data = v.empty() ? static_cast<const void*>(kEmpty) : v.data();
-            return sqlite3_bind_blob64(statement, at, data, v.size(), SQLITE_STATIC);
-        }
-    };
-    return std::visit(Visitor{statement, at}, value);
+    if (const auto* number = std::get_if<std::int64_t>(&value)) {
+        return sqlite3_bind_int64(statement, at, *number);
+    }
+    if (const auto* text = std::get_if<std::string_view>(&value)) {
+        return sqlite3_bind_text64(statement, at, text->empty() ? kEmpty : text->data(),
+                                   text->size(), SQLITE_STATIC, SQLITE_UTF8);
+    }
+    if (const auto* bytes = std::get_if<Bytes>(&value)) {
+        const void* data = bytes->empty() ? static_cast<const void*>(kEmpty) : bytes->data();
+        return sqlite3_bind_blob64(statement, at, data, bytes->size(), SQLITE_STATIC);
+    }
+    if (const auto* real = std::get_if<double>(&value)) {
+        return sqlite3_bind_double(statement, at, *real);
+    }
+    return sqlite3_bind_null(statement, at);
 }
 
 void name_columns(sqlite3_stmt* statement, Table& table) {

@@ -21,7 +21,7 @@ struct SqliteOptions {
     /// commits.
     std::uint32_t checkpoint_pages = 1000;
     /// WAL pages after which the next commits start at its front again: waits for the writer's
-    /// transaction in hand.
+    /// transaction in hand. The file is made that long when the store opens.
     std::uint32_t restart_pages = 4000;
     /// WAL pages after which the file is cut to nothing as soon as no reader holds it.
     std::uint32_t truncate_pages = 65'536;
