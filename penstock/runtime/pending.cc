@@ -52,21 +52,24 @@ void LineRequester::refuse_all(std::optional<Error> why) {
 
 void LineRequester::submit(std::span<const Submission> submissions, std::uint64_t first_tag,
                            ReplySink& sink) {
-    std::vector<SlotIndex> taken;
+    const LogTime now = env_.clock.wall();
+    Asks asks;
     {
         Outbox out;  // sends after the lock is let go
+        SlotIndices taken;
         const MutexLock lock(mutex_);
         taken.reserve(submissions.size());
         for (std::size_t i = 0; i < submissions.size(); ++i) {
-            admit(submissions[i], Waiter{&sink, first_tag + i, true}, out, taken);
+            admit(submissions[i], now, Waiter{&sink, first_tag + i, true}, out, taken);
         }
+        asks = asks_of(taken);
     }
-    if (!taken.empty()) ask_gate(taken);
+    ask_gate(asks, now);
 }
 
 /// What can be said without the gate; otherwise the command takes a slot.
-void LineRequester::admit(const Submission& submission, Waiter waiter, Outbox& out,
-                          std::vector<SlotIndex>& taken) {
+void LineRequester::admit(const Submission& submission, LogTime now, Waiter waiter, Outbox& out,
+                          SlotIndices& taken) {
     const Command& command = submission.command;
     const auto answer = [&](Answered answered) { out.add(waiter, std::move(answered)); };
     const Hash128 body = body_hash(command);
@@ -79,7 +82,6 @@ void LineRequester::admit(const Submission& submission, Waiter waiter, Outbox& o
         return;
     }
     if (refusing_) return answer(*refusing_);
-    const LogTime now = env_.clock.wall();
     if (beyond_horizon(command.id, now, options_.dedup_horizon)) return answer(IdTooOld{});
     if (const auto made_at = uuid_v7_time(command.id); made_at && *made_at > now + kMaxIdAhead) {
         // On record it was made in time: then our clock is wrong.

@@ -1,9 +1,10 @@
 #pragma once
 
+#include <boost/container/small_vector.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <deque>
 #include <functional>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 #include "penstock/base/env.h"
@@ -102,30 +103,39 @@ private:
     /// Replies gathered under the lock, sent after it.
     class Outbox;
     struct IdHash {
+        using is_avalanching = void;
         std::uint64_t seed;
         std::size_t operator()(const Uuid& id) const;
     };
     using SlotIndex = std::uint32_t;
-    using ById = std::unordered_map<Uuid, SlotIndex, IdHash>;
+    /// As many as callers usually submit at once stand on the stack.
+    using SlotIndices = boost::container::small_vector<SlotIndex, 8>;
+    /// What to ask the gate, in order; what it need not be asked goes straight to the log.
+    struct Asks {
+        boost::container::small_vector<std::pair<std::uint64_t, Ask>, 2> gated;  ///< by tag
+        SlotIndices free;
+    };
+    using ById = boost::unordered_flat_map<Uuid, SlotIndex, IdHash>;
 
     void appended(std::span<const Appended>) noexcept override;
     void answered(std::span<const Answer>) noexcept override;
 
-    void admit(const Submission& submission, Waiter waiter, Outbox& out,
-               std::vector<SlotIndex>& taken) REQUIRES(mutex_);
+    void admit(const Submission& submission, LogTime now, Waiter waiter, Outbox& out,
+               SlotIndices& taken) REQUIRES(mutex_);
     SlotIndex take_slot(const Submission& submission, const Hash128& body,
                         const Destination& destination, const TopicPartition& at) REQUIRES(mutex_);
     std::chrono::milliseconds time_of(std::uint64_t commands, const TopicPartition& at) const;
     void free_slot(SlotIndex index) REQUIRES(mutex_);
     Slot* slot_of(std::uint64_t tag) REQUIRES(mutex_);
     static std::uint64_t tag_of(SlotIndex index, const Slot& slot);
-    void ask_gate(std::span<const SlotIndex> taken);
+    Asks asks_of(std::span<const SlotIndex> taken) REQUIRES(mutex_);
+    void ask_gate(const Asks& asks, LogTime now);
+    void ask_again(std::span<const SlotIndex> again);
     void append(std::span<const SlotIndex> admitted);
     void refuse(SlotIndex index, const Answer& answer, Outbox& out) REQUIRES(mutex_);
     void refuse_unknown(Slot& slot, Outbox& out) REQUIRES(mutex_);
-    void send_again(SlotIndex index, std::vector<SlotIndex>& again) REQUIRES(mutex_);
-    void settle(ById::iterator found, Told& told, Outbox& out, std::vector<SlotIndex>& again)
-        REQUIRES(mutex_);
+    void send_again(SlotIndex index, SlotIndices& again) REQUIRES(mutex_);
+    void settle(ById::iterator found, Told& told, Outbox& out, SlotIndices& again) REQUIRES(mutex_);
     void ask_later(const Uuid& id, const Waiter& waiter);
     void sweep_questions(MonoTime now);
     void answer_from_store(Uuid id, std::optional<Hash128> body, std::vector<Waiter> waiters,

@@ -4,39 +4,47 @@
 
 namespace penstock {
 
-/// One call per run of commands, whose tags need not be neighbours: an ask per command for those
-/// with a gate; the rest goes straight to the log.
-void LineRequester::ask_gate(std::span<const SlotIndex> taken) {
-    std::vector<SlotIndex> without_gate;
-    std::vector<std::pair<std::uint64_t, Ask>> asks;
-    {
-        const MutexLock lock(mutex_);
-        for (const SlotIndex index : taken) {
-            const Slot& slot = slots_[index];
-            const GateLink* link = slot.destination->route.gate;
-            const auto ask = link == nullptr ? std::nullopt : link->ask(slot.command);
-            if (ask) {
-                asks.emplace_back(tag_of(index, slot), *ask);
-            } else {
-                without_gate.push_back(index);
-            }
+LineRequester::Asks LineRequester::asks_of(std::span<const SlotIndex> taken) {
+    Asks asks;
+    for (const SlotIndex index : taken) {
+        const Slot& slot = slots_[index];
+        const GateLink* link = slot.destination->route.gate;
+        const auto ask = link == nullptr ? std::nullopt : link->ask(slot.command);
+        if (ask) {
+            asks.gated.emplace_back(tag_of(index, slot), *ask);
+        } else {
+            asks.free.push_back(index);
         }
     }
-    const LogTime now = env_.clock.wall();
-    // Neighbouring slots of one generation go to the gate as one span.
-    std::vector<Ask> span;
-    for (std::size_t i = 0; i < asks.size(); ++i) {
-        span.push_back(asks[i].second);
-        const bool last = i + 1 == asks.size() || asks[i + 1].first != asks[i].first + 1;
+    return asks;
+}
+
+/// One call per run of commands of neighbouring tags: neighbouring slots of one generation.
+void LineRequester::ask_gate(const Asks& asks, LogTime now) {
+    const auto& gated = asks.gated;
+    boost::container::small_vector<Ask, 2> span;
+    for (std::size_t i = 0; i < gated.size(); ++i) {
+        span.push_back(gated[i].second);
+        const bool last = i + 1 == gated.size() || gated[i + 1].first != gated[i].first + 1;
         if (!last) continue;
-        gate_.ask(span, now, asks[i].first + 1 - span.size(), *this);
+        gate_.ask(span, now, gated[i].first + 1 - span.size(), *this);
         span.clear();
     }
-    append(without_gate);
+    append(asks.free);
+}
+
+void LineRequester::ask_again(std::span<const SlotIndex> again) {
+    if (again.empty()) return;
+    Asks asks;
+    {
+        const MutexLock lock(mutex_);
+        asks = asks_of(again);
+    }
+    ask_gate(asks, env_.clock.wall());
 }
 
 void LineRequester::answered(std::span<const Answer> answers) noexcept {
-    std::vector<SlotIndex> admitted;
+    SlotIndices admitted;
     Outbox out;
     {
         const MutexLock lock(mutex_);

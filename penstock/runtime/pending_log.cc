@@ -26,7 +26,7 @@ void LineRequester::appended(std::span<const Appended> results) noexcept {
     };
     Outbox out;  // sends last: who asks again at once finds the unit given back
     std::vector<GivenBack> given_back;
-    std::vector<SlotIndex> again;
+    SlotIndices again;
     bool in_doubt = false;
     {
         const MutexLock lock(mutex_);
@@ -66,12 +66,12 @@ void LineRequester::appended(std::span<const Appended> results) noexcept {
         const Settled settled{ask->id, ask->resource, ask->holder, ask->quantity, false};
         gate_.settle({&settled, 1});
     }
-    if (!again.empty()) ask_gate(again);
+    ask_again(again);
     if (in_doubt && options_.on_in_doubt) options_.on_in_doubt();
 }
 
 /// The record of this slot does not count; the command asks for a new admission.
-void LineRequester::send_again(SlotIndex index, std::vector<SlotIndex>& again) {
+void LineRequester::send_again(SlotIndex index, SlotIndices& again) {
     Slot& slot = slots_[index];
     slot.stale = false;
     slot.pinned = true;

@@ -4,8 +4,7 @@
 namespace penstock {
 
 /// `found`: its id in by_id_. The last who waits takes the outcome.
-void LineRequester::settle(ById::iterator found, Told& told, Outbox& out,
-                           std::vector<SlotIndex>& again) {
+void LineRequester::settle(ById::iterator found, Told& told, Outbox& out, SlotIndices& again) {
     const SlotIndex index = found->second;
     Slot& slot = slots_[index];
     if (slot.body != told.body) return;  // another command under this id; ours comes later
@@ -42,9 +41,9 @@ void LineRequester::settle(ById::iterator found, Told& told, Outbox& out,
 }
 
 void LineRequester::decided(std::span<Item> items) {
-    std::vector<SlotIndex> again;
+    SlotIndices again;
     {
-        Outbox out;
+        Outbox out(items.size());
         const MutexLock lock(mutex_);
         for (Item& item : items) {
             if (!item.decodable) continue;
@@ -54,20 +53,20 @@ void LineRequester::decided(std::span<Item> items) {
             settle(found, told, out, again);
         }
     }
-    if (!again.empty()) ask_gate(again);
+    ask_again(again);
 }
 
 void LineRequester::told(std::span<Told> outcomes) {
-    std::vector<SlotIndex> again;
+    SlotIndices again;
     {
-        Outbox out;
+        Outbox out(outcomes.size());
         const MutexLock lock(mutex_);
         for (Told& one : outcomes) {
             const auto found = by_id_.find(one.id);
             if (found != by_id_.end()) settle(found, one, out, again);
         }
     }
-    if (!again.empty()) ask_gate(again);
+    ask_again(again);
 }
 
 }  // namespace penstock

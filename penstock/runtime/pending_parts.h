@@ -19,8 +19,12 @@ inline Error too_many_questions() {
 /// that of addresses.
 class LineRequester::Outbox {
 public:
+    /// `expected`: replies to the first sink.
+    explicit Outbox(std::size_t expected = 1) : expected_(expected) {}
     ~Outbox() {
-        for (Group& group : groups_) group.sink->replied(group.replies);
+        for (Group& group : groups_) {
+            group.sink->replied({group.replies.data(), group.replies.size()});
+        }
     }
     void add(const Waiter& waiter, Answered answer) {
         group_of(waiter.sink).replies.push_back(Reply{waiter.tag, std::move(answer)});
@@ -32,16 +36,19 @@ public:
 private:
     struct Group {
         ReplySink* sink;
-        std::vector<Reply> replies;
+        boost::container::small_vector<Reply, 1> replies;
     };
     Group& group_of(ReplySink* sink) {
         // Nearly always the latest: a process has one sink for all its callers.
         for (auto group = groups_.rbegin(); group != groups_.rend(); ++group) {
             if (group->sink == sink) return *group;
         }
-        return groups_.emplace_back(Group{sink, {}});
+        Group& group = groups_.emplace_back(Group{sink, {}});
+        if (groups_.size() == 1) group.replies.reserve(expected_);
+        return group;
     }
-    std::vector<Group> groups_;
+    const std::size_t expected_;
+    boost::container::small_vector<Group, 1> groups_;
 };
 
 }  // namespace penstock

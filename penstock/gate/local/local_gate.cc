@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/container/small_vector.hpp>
 #include <utility>
 
 namespace penstock {
@@ -56,7 +57,7 @@ public:
 private:
     std::uint64_t tag_;
     GateSink& sink_;
-    std::vector<Answer> batch_;
+    boost::container::small_vector<Answer, 1> batch_;
 };
 
 }  // namespace
@@ -91,14 +92,13 @@ void LocalGate::ask(std::span<const Ask> asks, LogTime now, std::uint64_t first_
 }
 
 void LocalGate::settle(std::span<const Settled> settled) {
-    Resource resource;
-    std::string_view name;
-    for (const Settled& one : settled) {
-        if (!resource || name != one.resource) {
-            name = one.resource;
-            resource = find(name);
-        }
-        if (resource) resource->settle(one);
+    while (!settled.empty()) {
+        const std::string_view name = settled.front().resource;
+        const auto end = std::find_if(settled.begin(), settled.end(),
+                                      [&](const Settled& one) { return one.resource != name; });
+        const auto count = static_cast<std::size_t>(end - settled.begin());
+        if (const Resource resource = find(name)) resource->settle(settled.first(count));
+        settled = settled.subspan(count);
     }
 }
 

@@ -101,9 +101,13 @@ std::uint64_t LocalResource::free_units() const {
     return used >= counts_.spec.quantity ? 0 : counts_.spec.quantity - used;
 }
 
-void LocalResource::settle(const Settled& settled) {
+void LocalResource::settle(std::span<const Settled> settled) {
     const MutexLock lock(mutex_);
     if (state_ == State::dropped || counts_.spec.final_granted) return;
+    for (const Settled& one : settled) settle_one(one);
+}
+
+void LocalResource::settle_one(const Settled& settled) {
     if (!settled.granted) return give_back(settled.id, settled.holder);
     std::uint32_t* const entry = tables_.ids.find(settled.id, tables_.ids.spot_of(settled.id));
     if (entry != nullptr) {

@@ -44,7 +44,8 @@ public:
 
     /// At most kDecideBatch asks, each of 1 unit or more, decided in order.
     void decide(std::span<const Ask> asks, LogTime now, Decisions& decisions);
-    void settle(const Settled& settled);
+    /// All of this resource.
+    void settle(std::span<const Settled> settled);
     /// Swaps the tables with `empty`, for the caller to free where nobody waits for it.
     Result<void> begin_rebuild(const ResourceSpec& spec, GateGeneration generation,
                                ResourceTables& empty);
@@ -64,6 +65,7 @@ private:
 
     Admission decide_one(const Ask& ask, UnitTable::Spot id_spot, const Hash128& holder,
                          UnitTable::Spot holder_spot, LogTime now) REQUIRES(mutex_);
+    void settle_one(const Settled& settled) REQUIRES(mutex_);
     Admission without_units(std::uint64_t free) REQUIRES(mutex_);
     void take(const Uuid& id, std::string_view holder, std::uint32_t quantity, bool granted)
         REQUIRES(mutex_);

@@ -51,6 +51,9 @@ Error damaged(const char* what) {
     return error(Code::damaged, what);
 }
 
+constexpr const char* kCutShort = "a record is cut short";
+constexpr const char* kLongLength = "a length in a record has more than 32 bits";
+
 // Places in the segment header.
 constexpr std::size_t kTopicNameAt = 72;
 constexpr std::size_t kHeaderCrcAt = kSegmentHeaderBytes - 4;
@@ -217,80 +220,85 @@ RecordDecoder::RecordDecoder(const BatchHeader& header, Bytes batch)
       rest_(batch.subspan(kBatchHeaderBytes, header.length - kBatchHeaderBytes)),
       next_(header.base) {}
 
-Result<std::uint32_t> RecordDecoder::varint() {
+bool RecordDecoder::varint(std::uint32_t& into) {
     std::uint64_t value = 0;
     for (int i = 0; i < 5; ++i) {
-        if (rest_.empty()) return damaged("a record is cut short");
+        if (rest_.empty()) return wrong(kCutShort);
         const auto byte = static_cast<std::uint8_t>(rest_.front());
         rest_ = rest_.subspan(1);
         value |= static_cast<std::uint64_t>(byte & 0x7f) << (7 * i);
         if (byte & 0x80) continue;
-        if (value > 0xffffffff) break;
-        return static_cast<std::uint32_t>(value);
+        into = static_cast<std::uint32_t>(value);
+        return value <= 0xffffffff || wrong(kLongLength);
     }
-    return damaged("a length in a record has more than 32 bits");
+    return wrong(kLongLength);
 }
 
-Result<Bytes> RecordDecoder::take(std::size_t bytes) {
-    if (bytes > rest_.size()) return damaged("a record is cut short");
-    const Bytes taken = rest_.first(bytes);
+bool RecordDecoder::take(std::size_t bytes, Bytes& into) {
+    if (bytes > rest_.size()) return wrong(kCutShort);
+    into = rest_.first(bytes);
     rest_ = rest_.subspan(bytes);
-    return taken;
+    return true;
+}
+
+bool RecordDecoder::wrong(const char* why) {
+    wrong_ = why;
+    return false;
 }
 
 Result<void> RecordDecoder::next(Logged& record, std::vector<Header>& headers) {
-    auto flag_byte = take(1);
-    if (!flag_byte) return std::move(flag_byte).error();
-    const auto flags = static_cast<std::uint8_t>(flag_byte->front());
-    if (flags & ~kAllFlags) return damaged("a record has unknown flags");
     record = Logged{};
     record.layout = header_.layout;
     record.offset = next_;
     record.time = header_.time;
+    if (!read(record, headers)) return damaged(wrong_);
+    next_ = Offset(next_.value() + 1);
+    if (done() && !rest_.empty()) return damaged("bytes are left behind the last record");
+    return {};
+}
 
-    const auto field = [&](auto result, auto& into) -> Result<void> {
-        if (!result) return std::move(result).error();
-        into = std::move(*result);
-        return {};
-    };
+bool RecordDecoder::read(Logged& record, std::vector<Header>& headers) {
+    Bytes bytes;
+    if (!take(1, bytes)) return false;
+    const auto flags = static_cast<std::uint8_t>(bytes.front());
+    if (flags & ~kAllFlags) return wrong("a record has unknown flags");
     if (flags & kHasLayout) {
-        Bytes layout;
-        PENSTOCK_TRY(field(take(4), layout));
-        record.layout = LayoutId(get<std::uint32_t>(layout.data()));
+        if (!take(4, bytes)) return false;
+        record.layout = LayoutId(get<std::uint32_t>(bytes.data()));
     }
     std::uint32_t key_bytes = 0;
     std::uint32_t value_bytes = 0;
-    if (flags & kHasKey) PENSTOCK_TRY(field(varint(), key_bytes));
-    if (flags & kHasValue) PENSTOCK_TRY(field(varint(), value_bytes));
+    if ((flags & kHasKey) && !varint(key_bytes)) return false;
+    if ((flags & kHasValue) && !varint(value_bytes)) return false;
     if (key_bytes > kMaxKeyBytes || value_bytes > kMaxValueBytes) {
-        return damaged("a record's key or value is over the limit");
+        return wrong("a record's key or value is over the limit");
     }
     std::array<std::array<std::uint32_t, 2>, kMaxHeaders> header_bytes;
     std::size_t header_count = 0;
     if (flags & kHasHeaders) {
-        Bytes count;
-        PENSTOCK_TRY(field(take(1), count));
-        header_count = static_cast<std::size_t>(count.front());
+        if (!take(1, bytes)) return false;
+        header_count = static_cast<std::size_t>(bytes.front());
         if (header_count == 0 || header_count > kMaxHeaders) {
-            return damaged("a record's number of headers is over the limit");
+            return wrong("a record's number of headers is over the limit");
         }
     }
     for (std::size_t i = 0; i < header_count; ++i) {
-        PENSTOCK_TRY(field(varint(), header_bytes[i][0]));
-        PENSTOCK_TRY(field(varint(), header_bytes[i][1]));
+        if (!varint(header_bytes[i][0]) || !varint(header_bytes[i][1])) return false;
     }
-    if (flags & kHasKey) PENSTOCK_TRY(field(take(key_bytes), record.key));
-    if (flags & kHasValue) PENSTOCK_TRY(field(take(value_bytes), record.value));
+    if (flags & kHasKey) {
+        if (!take(key_bytes, bytes)) return false;
+        record.key = bytes;
+    }
+    if (flags & kHasValue) {
+        if (!take(value_bytes, bytes)) return false;
+        record.value = bytes;
+    }
     for (std::size_t i = 0; i < header_count; ++i) {
         Bytes name;
-        Bytes value;
-        PENSTOCK_TRY(field(take(header_bytes[i][0]), name));
-        PENSTOCK_TRY(field(take(header_bytes[i][1]), value));
-        headers.push_back({as_text(name), value});
+        if (!take(header_bytes[i][0], name) || !take(header_bytes[i][1], bytes)) return false;
+        headers.push_back({as_text(name), bytes});
     }
-    next_ = Offset(next_.value() + 1);
-    if (done() && !rest_.empty()) return damaged("bytes are left behind the last record");
-    return {};
+    return true;
 }
 
 }  // namespace penstock::logfile

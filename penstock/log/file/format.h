@@ -85,8 +85,16 @@ void encode(const Record& record, LayoutId batch, std::byte* into);
 /// Takes the records of a batch one after the other. The views borrow from the batch.
 class RecordDecoder {
 public:
-    /// `batch` passed its checks; `position` is where an earlier decoder of it stood, or none.
+    /// `batch` passed its checks.
     RecordDecoder(const BatchHeader& header, Bytes batch);
+
+    /// Where it stands.
+    struct Mark {
+        Bytes rest;
+        Offset next;
+    };
+    Mark mark() const { return {rest_, next_}; }
+    void rewind(const Mark& mark) { rest_ = mark.rest, next_ = mark.next; }
 
     Offset next_offset() const { return next_; }
     bool done() const { return next_ == header_.end(); }
@@ -95,12 +103,16 @@ public:
     Result<void> next(Logged& record, std::vector<Header>& headers);
 
 private:
-    Result<std::uint32_t> varint();
-    Result<Bytes> take(std::size_t bytes);
+    // False: the bytes do not fit, and `wrong_` says why.
+    bool read(Logged& record, std::vector<Header>& headers);
+    bool varint(std::uint32_t& into);
+    bool take(std::size_t bytes, Bytes& into);
+    bool wrong(const char* why);
 
     BatchHeader header_;
     Bytes rest_;
     Offset next_;
+    const char* wrong_ = nullptr;
 };
 
 }  // namespace penstock::logfile

@@ -21,23 +21,26 @@ Result<void> DecodedBatch::add(const BatchView& view, RecordDecoder& decoder,
     views_.push_back(view);
     while (!decoder.done() && !full(limits)) {
         const std::size_t headers_before = headers_.size();
-        const RecordDecoder before = decoder;
-        Logged record;
-        PENSTOCK_TRY(decoder.next(record, headers_));
+        const RecordDecoder::Mark before = decoder.mark();
+        Logged& record = records_.emplace_back();
+        if (auto decoded = decoder.next(record, headers_); !decoded) {
+            records_.pop_back();
+            return decoded;
+        }
         std::size_t bytes = bytes_of(record);
         for (std::size_t i = headers_before; i < headers_.size(); ++i) {
             bytes += headers_[i].name.size() + headers_[i].value.size();
         }
-        if (!records_.empty() && bytes_ + bytes > limits.max_bytes) {
+        if (records_.size() > 1 && bytes_ + bytes > limits.max_bytes) {
+            records_.pop_back();
             headers_.resize(headers_before);
-            decoder = before;
+            decoder.rewind(before);
             bytes_ = limits.max_bytes;  // full
             return {};
         }
         bytes_ += bytes;
         if (headers_.size() > headers_before)
-            with_headers_.emplace_back(records_.size(), headers_.size());
-        records_.push_back(record);
+            with_headers_.emplace_back(records_.size() - 1, headers_.size());
     }
     return {};
 }
