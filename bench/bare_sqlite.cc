@@ -27,9 +27,10 @@ constexpr const char* kSchema =
     " version INTEGER NOT NULL) WITHOUT ROWID;"
     "INSERT INTO sale_stock VALUES ('bench', 2000000000, 0, 0);"
     "CREATE TABLE sale_grant (campaign TEXT NOT NULL, user_id TEXT NOT NULL,"
-    " position INTEGER NOT NULL, quantity INTEGER NOT NULL CHECK (quantity > 0),"
-    " id BLOB NOT NULL, id_text TEXT, record_offset INTEGER NOT NULL,"
-    " granted_at INTEGER NOT NULL, PRIMARY KEY (campaign, user_id, position)) WITHOUT ROWID;"
+    " slot INTEGER NOT NULL, position INTEGER NOT NULL,"
+    " quantity INTEGER NOT NULL CHECK (quantity > 0), id BLOB NOT NULL, id_text TEXT,"
+    " record_offset INTEGER NOT NULL,"
+    " granted_at INTEGER NOT NULL, PRIMARY KEY (campaign, user_id, slot)) WITHOUT ROWID;"
     "CREATE UNIQUE INDEX sale_grant_position ON sale_grant (campaign, position);";
 
 void require(int result, sqlite3* database) {
@@ -66,7 +67,7 @@ public:
         compile(
             &processed_,
             "INSERT INTO penstock_processed VALUES (?1, 0, ?2, 1, NULL, ?3, 'sale', 0, ?4, ?5)");
-        compile(&grant_, "INSERT INTO sale_grant VALUES ('bench', ?1, ?2, 1, ?3, NULL, ?4, ?5)");
+        compile(&grant_, "INSERT INTO sale_grant VALUES ('bench', ?1, 0, ?2, 1, ?3, NULL, ?4, ?5)");
         compile(&stock_,
                 "UPDATE sale_stock SET granted = granted + ?1, version = version + 1 "
                 "WHERE campaign = 'bench'");

@@ -222,8 +222,8 @@ def gate_rebuild(setup: Setup, runs: int, holders: int) -> list[dict]:
     open_campaign(node, "rebuilt", 2 * holders)
     subprocess.run(["psql", "-qX", "-v", "ON_ERROR_STOP=1", setup.database_url, "-c", f"""
         INSERT INTO sale_grant
-          (campaign, user_id, position, quantity, id, record_offset, granted_at)
-        SELECT 'rebuilt', 'user-' || i, i, 1, md5(i::text)::uuid, i, 0
+          (campaign, user_id, slot, position, quantity, id, record_offset, granted_at)
+        SELECT 'rebuilt', 'user-' || i, i, i, 1, md5(i::text)::uuid, i, 0
         FROM generate_series(1, {holders}) i;
         UPDATE sale_stock SET granted = {holders} WHERE campaign = 'rebuilt'"""], check=True)
     seconds = []

@@ -21,6 +21,9 @@ struct Turn {
     LogTime now;
     Epoch epoch;
     std::uint32_t attempt = 1;
+    /// A handler may take for granted what nearly always is so, instead of asking the store, if a
+    /// constraint of the store fails where it is not: the batch then runs again without guesses.
+    bool guess = false;
 };
 
 /// What a handler may do in the lane's transaction. After the first error every call returns it:

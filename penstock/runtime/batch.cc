@@ -5,8 +5,8 @@
 namespace penstock {
 namespace {
 
-/// After so many batches whose ids were all new, ids are no longer looked up: the key of the table
-/// tells when one is on record after all.
+/// After so many batches whose ids were all new, ids are no longer looked up (the key of the table
+/// tells when one is on record after all), and handlers may guess, too.
 constexpr std::size_t kGuessAfter = 16;
 
 bool recorded_now(const Item& item) {
@@ -41,7 +41,7 @@ void Batch::decode(std::span<Item> items) {
 
 std::optional<BatchFailure> Batch::run(std::span<Item> items, Clock& clock, LogTime& turn) {
     bool handlers = false;
-    guessed_ = false;
+    guess_ = all_new_ >= kGuessAfter;
     for (Item& item : items) {
         // What a run said that came to nothing.
         if (item.decodable && !item.failed_alone) item.cause.clear();
@@ -59,8 +59,8 @@ std::optional<BatchFailure> Batch::run(std::span<Item> items, Clock& clock, LogT
     auto result = steps();
     if (result) return std::nullopt;
     session_.rollback();
-    if (guessed_) all_new_ = 0;
-    return BatchFailure{std::move(result).error(), handlers, guessed_};
+    if (guess_) all_new_ = 0;
+    return BatchFailure{std::move(result).error(), handlers, guess_};
 }
 
 void Batch::keep() {
@@ -106,10 +106,9 @@ Result<void> Batch::decide_all(std::span<Item> items, LogTime now) {
     for (const Item* item : by_id_) {
         if (ids_.empty() || ids_.back() != item->command.id) ids_.push_back(item->command.id);
     }
-    if (all_new_ >= kGuessAfter) {
+    if (guess_) {
         seen_.assign(ids_.size(), std::nullopt);
-        guessed_ = decide_each(now);
-        if (guessed_) return {};
+        if (decide_each(now)) return {};
     }
     seen_.assign(ids_.size(), std::nullopt);
     PENSTOCK_TRY(outcomes_.seen(session_, ids_, seen_));
@@ -167,7 +166,7 @@ Result<void> Batch::run_handlers(std::span<Item> items, LogTime now, bool* handl
     const auto flush = [&]() -> Result<void> {
         if (neighbours_.empty()) return {};
         const Epoch epoch = neighbours_.front()->owned->epoch;
-        auto ran = run_neighbours(*route, Turn{now, epoch, 1});
+        auto ran = run_neighbours(*route, Turn{now, epoch, 1, guess_});
         *handlers = !ran;
         neighbours_.clear();
         return ran;

@@ -39,7 +39,7 @@ struct BatchRules {
 struct BatchFailure {
     Error error;
     bool handlers = false;  ///< the statement of a handler failed: perhaps a command's own fault
-    bool guessed = false;   ///< ids were taken for new that may not be; the next run asks
+    bool guessed = false;   ///< things were taken for granted; the next run asks the store
 };
 
 /// One transaction for commands in log order: fence, decide, run, record. Threads: the lane's.
@@ -98,7 +98,7 @@ private:
     Ownership ownership_;
     Outcomes outcomes_;
     std::size_t all_new_ = 0;  // batches in a row without an id that was on record
-    bool guessed_ = false;     // this batch: no id was looked up
+    bool guess_ = false;       // this batch takes things for granted
 
     // Lent to each batch, so that none allocates anew.
     std::vector<Move> moves_;

@@ -16,7 +16,7 @@ constexpr std::int64_t kMostUnits = 2'147'483'647;
 /// Of one campaign.
 struct GrantScan::Sums {
     std::string user_id;
-    std::int64_t position = 0;  ///< of the last row read
+    std::int64_t slot = -1;  ///< of the last row read
     std::int64_t of_user = 0, of_all = 0;
     std::vector<bool> taken;  ///< by position - 1
 };
@@ -31,11 +31,11 @@ Result<void> GrantScan::take(const StockRow& campaign) {
     Sums sums;
     for (;;) {
         const Value values[] = {std::string_view(campaign.campaign), std::string_view(sums.user_id),
-                                sums.position, kPage};
+                                sums.slot, kPage};
         const auto table = tables_.query(
-            "SELECT user_id, position, quantity, id FROM sale_grant WHERE campaign = :campaign AND "
-            "user_id >= :user_id AND (user_id, position) > (:user_id, :position) "
-            "ORDER BY user_id, position LIMIT :page",
+            "SELECT user_id, slot, position, quantity, id FROM sale_grant "
+            "WHERE campaign = :campaign AND user_id >= :user_id AND "
+            "(user_id, slot) > (:user_id, :slot) ORDER BY user_id, slot LIMIT :page",
             values);
         if (!table) return table.error();
         for (std::size_t row = 0; row < table->rows(); ++row) add(campaign, *table, row, sums);
@@ -64,14 +64,14 @@ void GrantScan::add(const StockRow& campaign, const Table& table, std::size_t ro
         sums.user_id = user_id;
         sums.of_user = 0;
     }
-    sums.position = table.integer(row, 1);
-    const std::int64_t quantity = table.integer(row, 2);
+    sums.slot = table.integer(row, 1);
+    const std::int64_t first = table.integer(row, 2);
+    const std::int64_t quantity = table.integer(row, 3);
     ++grants_;
     sums.of_user += quantity;
     sums.of_all += quantity;
-    const Hash128 hash = hash128(table.blob(row, 3));
+    const Hash128 hash = hash128(table.blob(row, 4));
     std::memcpy(&ids_.emplace_back(), hash.bytes.data(), sizeof(std::uint64_t));
-    const std::int64_t first = sums.position;
     const std::int64_t last = first + std::min(quantity, kMostUnits) - 1;
     if (first < 1 || last < first || last > kMostUnits) {
         fault(gaps_, fmt::format("campaign {}: position {} with {} units cannot be",

@@ -136,8 +136,8 @@ Result<std::vector<GrantRow>> Tables::grants(std::span<const GrantKey> keys) {
                        {Value(key.campaign), Value(key.user_id), Value(key.position)});
     }
     const auto table = query_many(
-        "SELECT campaign, user_id, position, quantity, id, id_text, record_offset, granted_at "
-        "FROM sale_grant WHERE campaign = :campaign AND user_id = :user_id AND position = "
+        "SELECT campaign, user_id, position, quantity, id, id_text, record_offset, granted_at, "
+        "slot FROM sale_grant WHERE campaign = :campaign AND user_id = :user_id AND position = "
         ":position",
         values_);
     if (!table) return table.error();
@@ -153,6 +153,7 @@ Result<std::vector<GrantRow>> Tables::grants(std::span<const GrantKey> keys) {
         read.id_text = text_or_null(*table, row, 5);
         read.offset = table->integer(row, 6);
         read.granted_at_ms = table->integer(row, 7);
+        read.slot = table->integer(row, 8);
     }
     return rows;
 }

@@ -38,7 +38,7 @@ struct GrantKey {
 
 struct GrantRow {
     std::string campaign, user_id;
-    std::int64_t position = 0, quantity = 0, offset = 0, granted_at_ms = 0;
+    std::int64_t slot = 0, position = 0, quantity = 0, offset = 0, granted_at_ms = 0;
     std::string id;  ///< 16 bytes
     std::optional<std::string> id_text;
 };

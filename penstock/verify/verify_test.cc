@@ -170,6 +170,7 @@ public:
         node_.create_campaign("limited", {kUnits, 2, std::nullopt, std::nullopt});
         node_.create_campaign("free", {1000, std::nullopt, std::nullopt, std::nullopt});
         node_.create_campaign("shut", {10, std::nullopt, std::nullopt, log_time(kYear2100)});
+        node_.create_campaign("once", {kUnits, 1, std::nullopt, std::nullopt});
         claim("limited", "anna", 2, "anna-1");
         claim("limited", "a\"b\n\xc3\xa9", 1, "odd \"id\"");
         claim("shut", "anna", 3, "shut-1");
@@ -178,6 +179,8 @@ public:
         }
         claim("limited", "user-1", 1, "l-1");  // a repeat
         for (int i = 0; i < 30; ++i) claim("free", "user", 2, "");
+        for (int i = 0; i < 30; ++i) claim("once", "user-" + std::to_string(i), 1, "");
+        foreign("f-twice", "sale.claim", "once", R"({"user_id":"user-7"})");
         foreign("f-expired", "sale.claim", "free", R"({"user_id":"late"})", "1");
         foreign("f-type", "no.such.type", "free", "{}");
         foreign("f-invalid", "sale.claim", "free", R"({"user_id":"u","user_id":"u"})");
@@ -206,7 +209,7 @@ public:
     const TopicPartition& at() const { return at_; }
     std::vector<GateCounts> counts() {
         std::vector<GateCounts> all;
-        for (const char* id : {"limited", "free", "shut"}) {
+        for (const char* id : {"limited", "free", "shut", "once"}) {
             all.push_back(*node_.gate().counts(ResourceId(id)));
         }
         return all;
@@ -314,29 +317,32 @@ TEST_F(VerifyTest, FindsAGrantRemovedAddedOrChanged) {
     expect_fault("DELETE FROM sale_grant WHERE campaign = 'limited' AND position = 7",
                  "positions 1..N without a gap");
     const std::string add =
-        "INSERT INTO sale_grant (campaign, user_id, position, quantity, id, record_offset, "
+        "INSERT INTO sale_grant (campaign, user_id, slot, position, quantity, id, record_offset, "
         "granted_at) ";
     expect_fault(
-        add + "VALUES ('free', 'nobody', 500, 1, x'000102030405060708090a0b0c0d0e0f', 5, 1)",
+        add + "VALUES ('free', 'nobody', 500, 500, 1, x'000102030405060708090a0b0c0d0e0f', 5, 1)",
         "no grant without its record");
-    expect_fault(add + "VALUES ('gone', 'nobody', 1, 1, x'000102030405060708090a0b0c0d0e0f', 5, 1)",
-                 "no grant without its record");
+    expect_fault(
+        add + "VALUES ('gone', 'nobody', 1, 1, 1, x'000102030405060708090a0b0c0d0e0f', 5, 1)",
+        "no grant without its record");
     expect_fault(add +
-                     "SELECT campaign, user_id, 99, 1, id, record_offset, granted_at FROM "
+                     "SELECT campaign, user_id, 99, 99, 1, id, record_offset, granted_at FROM "
                      "sale_grant WHERE campaign = 'limited' AND user_id = 'anna'",
                  "no user over the limit");
     expect_fault(add +
-                     "SELECT campaign, 'other', 99, 1, id, record_offset, granted_at FROM "
+                     "SELECT campaign, 'other', 99, 99, 1, id, record_offset, granted_at FROM "
                      "sale_grant WHERE campaign = 'limited' AND user_id = 'anna'",
                  "every granted id is granted once");
     for (const std::string change :
-         {"campaign = 'gone'", "user_id = 'user-30'", "quantity = 2", "position = 99",
+         {"campaign = 'gone'", "user_id = 'user-30'", "quantity = 2", "position = 99", "slot = 0",
           "id = x'000102030405060708090a0b0c0d0e0f'", "id_text = 'x'",
           "record_offset = record_offset + 1", "granted_at = granted_at + 1"}) {
         expect_fault(
             "UPDATE sale_grant SET " + change + " WHERE campaign = 'limited' AND position = 9",
             "grants are those of the model");
     }
+    expect_fault("UPDATE sale_grant SET slot = 9 WHERE campaign = 'once' AND position = 9",
+                 "grants are those of the model");
 }
 
 TEST_F(VerifyTest, FindsACampaignRemovedAddedOrChanged) {
@@ -538,12 +544,16 @@ TEST_F(VerifyTest, FindsAClaimInLineThatTheGateDoesNotKnow) {
 }
 
 TEST_F(VerifyTest, AFailedCommandIsADeadLetterWithoutEffect) {
+    const std::string id =
+        "(SELECT id FROM penstock_processed WHERE reason = 'limit_reached' "
+        "ORDER BY record_offset DESC LIMIT 1)";  // of f-over
     const std::vector<std::string> changes = {
         "INSERT INTO penstock_dead_letter (topic, partition_no, record_offset, id, type, "
         "record_key, record_value, cause, decided_at) SELECT topic, partition_no, record_offset, "
         "id, 'sale.claim', CAST('limited' AS BLOB), CAST('{\"user_id\":\"anna\"}' AS BLOB), "
-        "'why', decided_at FROM penstock_processed WHERE reason = 'limit_reached'",
-        "UPDATE penstock_processed SET reason = 'failed' WHERE reason = 'limit_reached'"};
+        "'why', decided_at FROM penstock_processed WHERE id = " +
+            id,
+        "UPDATE penstock_processed SET reason = 'failed' WHERE id = " + id};
     EXPECT_EQ(failed({nullptr, changes, {}}), "") << text_;
     EXPECT_NE(failed({nullptr, {changes[1]}, {}}), "");
 }

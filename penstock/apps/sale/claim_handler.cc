@@ -19,8 +19,14 @@ std::string done_reply(const Command& command, std::uint64_t position) {
     reply.reserve(kDoneReplyBytes);
     reply += R"({"claim_id":)";
     append_quoted(reply, command.id_text);
-    fmt::format_to(std::back_inserter(reply), R"(,"position":{},"offset":{}}})", position,
-                   command.offset.value());
+    const auto append_number = [&](std::string_view member, std::uint64_t number) {
+        const fmt::format_int digits(number);
+        reply += member;
+        reply.append(digits.data(), digits.size());
+    };
+    append_number(R"(,"position":)", position);
+    append_number(R"(,"offset":)", command.offset.value());
+    reply += '}';
     return reply;
 }
 
@@ -39,6 +45,11 @@ struct ClaimHandler::Stock {
     bool moved = false;         ///< the row was not as read: nothing of it is written
 };
 
+/// A user may have one grant only: the table's key says so, too.
+bool ClaimHandler::has_one_slot(const Stock& stock) {
+    return stock.row.campaign.per_user == 1;
+}
+
 /// One batch on its way through the steps.
 struct ClaimHandler::Work {
     struct One {
@@ -50,22 +61,28 @@ struct ClaimHandler::Work {
     struct Held {
         std::size_t stock;
         std::string_view user_id;
-        std::uint64_t units = 0;
+        std::uint64_t before = 0;  ///< units as read
+        std::uint64_t units = 0;   ///< after the claims decided so far
     };
 
     const Turn& turn;
+    bool guess;  ///< that nobody has a grant yet where a user may have one only
     std::span<const Command> commands;
     std::span<Verdict> verdicts;
     std::vector<One> ones;
     std::vector<Stock> stocks;  ///< by campaign
-    std::vector<Held> held;     ///< by campaign, user
-    std::deque<Claim> parsed;   ///< owners of texts that had to be unescaped
+    /// Of those that name a campaign: by campaign and user, then in the order of the log.
+    std::vector<std::uint32_t> order;
+    std::vector<Held> held;    ///< by campaign, user
+    std::deque<Claim> parsed;  ///< owners of texts that had to be unescaped
     std::vector<Value> values;
 
     void parse();
     void find_campaigns();
+    void sort_by_user();
     void find_holders();
-    void decide();
+    bool decide();
+    bool unproved(const One& one, const Refused& refused) const;
     std::optional<Refused> refusal(const One& one, const Command& command) const;
 };
 
@@ -107,23 +124,25 @@ void ClaimHandler::Work::find_campaigns() {
     }
 }
 
+void ClaimHandler::Work::sort_by_user() {
+    for (std::uint32_t i = 0; i < ones.size(); ++i) {
+        if (ones[i].stock != kNone) order.push_back(i);
+    }
+    std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+        return std::tie(ones[a].stock, ones[a].claim.user_id, a) <
+               std::tie(ones[b].stock, ones[b].claim.user_id, b);
+    });
+}
+
 /// The distinct holders of campaigns with a limit, sorted.
 void ClaimHandler::Work::find_holders() {
-    std::vector<std::size_t> limited;
-    for (std::size_t i = 0; i < ones.size(); ++i) {
-        if (ones[i].stock == kNone) continue;
-        const Stock& stock = stocks[ones[i].stock];
-        if (stock.found && stock.row.campaign.per_user) limited.push_back(i);
-    }
-    std::sort(limited.begin(), limited.end(), [&](std::size_t a, std::size_t b) {
-        return std::tie(ones[a].stock, ones[a].claim.user_id) <
-               std::tie(ones[b].stock, ones[b].claim.user_id);
-    });
-    for (const std::size_t i : limited) {
+    for (const std::uint32_t i : order) {
         One& one = ones[i];
+        const Stock& stock = stocks[one.stock];
+        if (!stock.found || !stock.row.campaign.per_user) continue;
         if (held.empty() || held.back().stock != one.stock ||
             held.back().user_id != one.claim.user_id) {
-            held.push_back({one.stock, one.claim.user_id, 0});
+            held.push_back({one.stock, one.claim.user_id});
         }
         one.held = held.size() - 1;
     }
@@ -151,11 +170,23 @@ std::optional<Refused> ClaimHandler::Work::refusal(const One& one, const Command
     return std::nullopt;
 }
 
-void ClaimHandler::Work::decide() {
+/// By the guess that the user has nothing, and no grant of this batch puts it to the proof.
+bool ClaimHandler::Work::unproved(const One& one, const Refused& refused) const {
+    if (!guess || !has_one_slot(stocks[one.stock]) || held[one.held].units != 0) return false;
+    return refused.reason == kLimitReached || refused.reason == kSoldOut ||
+           refused.reason == kNotEnough;
+}
+
+/// False: what was guessed must be looked up.
+bool ClaimHandler::Work::decide() {
+    for (Stock& stock : stocks) stock.granted = stock.row.granted;
+    for (Held& one : held) one.units = one.before;
     for (std::size_t i = 0; i < ones.size(); ++i) {
         One& one = ones[i];
+        one.position = 0;
         if (one.stock == kNone) continue;
         if (auto refused = refusal(one, commands[i])) {
+            if (unproved(one, *refused)) return false;
             verdicts[i] = *std::move(refused);
             continue;
         }
@@ -165,6 +196,7 @@ void ClaimHandler::Work::decide() {
         if (one.held != kNone) held[one.held].units += one.claim.quantity;
         verdicts[i] = Done{done_reply(commands[i], one.position), {}};
     }
+    return true;
 }
 
 Result<void> ClaimHandler::prepare(Session& session, const Dialect& dialect) {
@@ -181,21 +213,26 @@ Result<void> ClaimHandler::prepare(Session& session, const Dialect& dialect) {
                                "WHERE campaign = :campaign AND granted = :before",
                                take_));
     return sale::prepare(session,
-                         "INSERT INTO sale_grant (campaign, user_id, position, quantity, id, "
-                         "id_text, record_offset, granted_at) VALUES (:campaign, :user_id, "
+                         "INSERT INTO sale_grant (campaign, user_id, slot, position, quantity, id, "
+                         "id_text, record_offset, granted_at) VALUES (:campaign, :user_id, :slot, "
                          ":position, :quantity, :id, :id_text, :record_offset, :granted_at)",
                          grant_);
 }
 
 void ClaimHandler::run(const Turn& turn, std::span<const Command> commands, Tx& tx,
                        std::span<Verdict> verdicts) {
-    Work work{turn, commands, verdicts, {}, {}, {}, {}, {}};
+    Work work{turn, turn.guess, commands, verdicts, {}, {}, {}, {}, {}, {}};
     work.parse();
     work.find_campaigns();
     if (!read_stock(work, tx)) return;
+    work.sort_by_user();
     work.find_holders();
     if (!read_held(work, tx)) return;
-    work.decide();
+    if (!work.decide()) {
+        work.guess = false;
+        if (!read_held(work, tx)) return;
+        work.decide();
+    }
     if (!write_stock(work, tx)) return;
     write_grants(work, tx);
 }
@@ -215,19 +252,20 @@ bool ClaimHandler::read_stock(Work& work, Tx& tx) const {
             [](const Stock& stock, const std::string& id) { return stock.campaign < id; });
         if (at == work.stocks.end() || at->campaign != read.id) continue;
         at->found = true;
-        at->granted = read.granted;
         at->row = std::move(read);
     }
     return true;
 }
 
 bool ClaimHandler::read_held(Work& work, Tx& tx) const {
-    if (work.held.empty()) return true;
     work.values.clear();
-    for (const Work::Held& held : work.held) {
+    for (Work::Held& held : work.held) {
+        held.before = 0;
+        if (work.guess && has_one_slot(work.stocks[held.stock])) continue;
         work.values.emplace_back(work.stocks[held.stock].campaign);
         work.values.emplace_back(held.user_id);
     }
+    if (work.values.empty()) return true;
     const auto rows = tx.run_many(read_held_, work.values);
     if (!rows) return false;
     // A row for each grant, in the order that was asked in; who has nothing has none.
@@ -239,7 +277,7 @@ bool ClaimHandler::read_held(Work& work, Tx& tx) const {
             ++at;
         }
         if (at == work.held.size()) break;
-        work.held[at].units += static_cast<std::uint64_t>(rows->table.integer(row, 2));
+        work.held[at].before += static_cast<std::uint64_t>(rows->table.integer(row, 2));
     }
     return true;
 }
@@ -258,34 +296,24 @@ bool ClaimHandler::write_stock(Work& work, Tx& tx) const {
 }
 
 bool ClaimHandler::write_grants(Work& work, Tx& tx) const {
-    std::vector<std::size_t> granted;
-    for (std::size_t i = 0; i < work.ones.size(); ++i) {
-        if (work.ones[i].position == 0) continue;
-        if (work.stocks[work.ones[i].stock].moved) {
-            work.verdicts[i] = Failed{"the stock row changed under this transaction's lock"};
-        } else {
-            granted.push_back(i);
-        }
-    }
-    if (granted.empty()) return true;
-    std::sort(granted.begin(), granted.end(), [&](std::size_t a, std::size_t b) {
-        const Work::One& x = work.ones[a];
-        const Work::One& y = work.ones[b];
-        return std::tie(x.stock, x.claim.user_id, x.position) <
-               std::tie(y.stock, y.claim.user_id, y.position);
-    });
     work.values.clear();
-    work.values.reserve(granted.size() * 8);
-    for (const std::size_t i : granted) {
+    work.values.reserve(work.order.size() * 9);
+    for (const std::uint32_t i : work.order) {
         const Work::One& one = work.ones[i];
+        if (one.position == 0) continue;
+        if (work.stocks[one.stock].moved) {
+            work.verdicts[i] = Failed{"the stock row changed under this transaction's lock"};
+            continue;
+        }
         const Command& command = work.commands[i];
+        const auto position = static_cast<std::int64_t>(one.position);
         work.values.insert(
             work.values.end(),
-            {command.key, one.claim.user_id, static_cast<std::int64_t>(one.position),
-             std::int64_t{one.claim.quantity}, as_bytes(command.id), text_of_id(command),
+            {command.key, one.claim.user_id, has_one_slot(work.stocks[one.stock]) ? 0 : position,
+             position, std::int64_t{one.claim.quantity}, as_bytes(command.id), text_of_id(command),
              static_cast<std::int64_t>(command.offset.value()), unix_ms(work.turn.now)});
     }
-    return tx.run_many(grant_, work.values).ok();
+    return work.values.empty() || tx.run_many(grant_, work.values).ok();
 }
 
 }  // namespace penstock::sale

@@ -22,6 +22,7 @@ private:
     struct Stock;
     struct Work;
 
+    static bool has_one_slot(const Stock& stock);
     bool read_stock(Work& work, Tx& tx) const;
     bool read_held(Work& work, Tx& tx) const;
     bool write_stock(Work& work, Tx& tx) const;

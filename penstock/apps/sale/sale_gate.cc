@@ -72,17 +72,17 @@ Result<void> SaleGate::holdings(
     const std::function<Result<void>(std::span<const Holding>)>& take) const {
     StatementId page{};
     PENSTOCK_TRY(prepare(session,
-                         "SELECT user_id, position, quantity, id FROM sale_grant "
+                         "SELECT user_id, slot, quantity, id FROM sale_grant "
                          "WHERE campaign = :campaign AND user_id >= :user_id AND "
-                         "(user_id, position) > (:user_id, :position) "
-                         "ORDER BY user_id, position LIMIT :page",
+                         "(user_id, slot) > (:user_id, :slot) "
+                         "ORDER BY user_id, slot LIMIT :page",
                          page));
     std::string user_id;
-    std::int64_t position = 0;
+    std::int64_t slot = -1;
     std::vector<Holding> holdings;
     for (;;) {
         const Value values[] = {std::string_view(resource.resource.value()),
-                                std::string_view(user_id), position, std::int64_t{kPage}};
+                                std::string_view(user_id), slot, std::int64_t{kPage}};
         const auto read = run_one(session, page, values);
         if (!read) return read.error();
         const Table& table = read->table;
@@ -94,7 +94,7 @@ Result<void> SaleGate::holdings(
         if (!holdings.empty()) PENSTOCK_TRY(take(holdings));
         if (table.rows() < kPage) return {};
         user_id = table.text(table.rows() - 1, 0);
-        position = table.integer(table.rows() - 1, 1);
+        slot = table.integer(table.rows() - 1, 1);
     }
 }
 

@@ -52,14 +52,17 @@ std::vector<Migration> sale_migrations(const Dialect& dialect) {
                                 "version {int} NOT NULL, created_at {int} NOT NULL, "
                                 "created_offset {int} NOT NULL, PRIMARY KEY (campaign), "
                                 "CHECK (granted >= 0 AND granted <= quantity)){clustered}"),
-                 // id_text: the claim's id as its caller wrote it, where the 16 bytes do not tell.
-                 text_arguments("CREATE TABLE sale_grant ("
-                                "campaign {key} NOT NULL, user_id {key} NOT NULL, "
-                                "position {int} NOT NULL, quantity {int} NOT NULL, "
-                                "id {id} NOT NULL, id_text {text}, "
-                                "record_offset {int} NOT NULL, granted_at {int} NOT NULL, "
-                                "PRIMARY KEY (campaign, user_id, position), "
-                                "CHECK (quantity > 0)){clustered}"),
+                 // slot: 0 where a user may have one only, so that the key keeps to it below all
+                 // code; otherwise the position. id_text: the claim's id as its caller wrote it,
+                 // where the 16 bytes do not tell.
+                 text_arguments(
+                     "CREATE TABLE sale_grant ("
+                     "campaign {key} NOT NULL, user_id {key} NOT NULL, "
+                     "slot {int} NOT NULL, position {int} NOT NULL, quantity {int} NOT NULL, "
+                     "id {id} NOT NULL, id_text {text}, "
+                     "record_offset {int} NOT NULL, granted_at {int} NOT NULL, "
+                     "PRIMARY KEY (campaign, user_id, slot), "
+                     "CHECK (quantity > 0)){clustered}"),
                  // No position twice, and the granted ones by position without sorting them all.
                  "CREATE UNIQUE INDEX sale_grant_position ON sale_grant (campaign, position)",
              }}};
