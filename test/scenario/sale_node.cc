@@ -17,18 +17,21 @@ constexpr std::chrono::seconds kPatience{60};
 struct Made {
     explicit Made(Asking claim) : asking(std::move(claim)) {
         Env& env = system_env();
+        const LogTime now = env.clock.wall();
+        Command& command = submission.command;
         submission.fresh_id = asking.id.empty();
         if (asking.id.empty()) {
-            asking.id = format_uuid(make_uuid_v7(env.clock.wall(), env.random));
+            command.id = make_uuid_v7(now, env.random);
+            asking.id = format_uuid(command.id);
+        } else {
+            command.id = uuid_of_id(asking.id);
         }
         data = sale::canonical(sale::Claim{asking.user, asking.quantity});
-        Command& command = submission.command;
         command.id_text = asking.id;
-        command.id = uuid_of_id(asking.id);
         command.type = sale::kClaim;
         command.key = asking.campaign;
         command.data = as_bytes(data);
-        command.requested_at = env.clock.wall();
+        command.requested_at = now;
         command.deadline = asking.deadline;
     }
     Asking asking;
@@ -47,31 +50,37 @@ public:
         });
         wake_->notify();
     }
-    std::vector<Reply> wait() {
+    /// Valid until the next call; empty: nothing came in time.
+    std::span<Reply> wait() {
         const MonoTime until = system_env().clock.mono() + kPatience;
-        for (;;) {
-            auto taken =
-                replies_.with([](std::vector<Reply>& all) { return std::exchange(all, {}); });
-            if (!taken.empty() || !wake_->wait_until(until)) return taken;
-        }
+        do {
+            taken_.clear();
+            replies_.with([this](std::vector<Reply>& all) { all.swap(taken_); });
+        } while (taken_.empty() && wake_->wait_until(until));
+        return taken_;
     }
 
 private:
     std::unique_ptr<Wake> wake_;
     Guarded<std::vector<Reply>> replies_;
+    std::vector<Reply> taken_;
 };
 
 }  // namespace
 
 std::string Asked::word() const {
     if (const auto* settled = std::get_if<Settlement>(&answer)) {
-        if (const auto* refused = std::get_if<Refused>(&settled->outcome)) return refused->reason;
-        return "granted";
+        return granted() ? "granted" : std::get<Refused>(settled->outcome).reason;
     }
     if (const auto* refused = std::get_if<NotAdmitted>(&answer)) return to_string(refused->why);
     if (std::holds_alternative<IdReused>(answer)) return "id_reused";
     if (std::holds_alternative<IdTooOld>(answer)) return "id_too_old";
     return "error";
+}
+
+bool Asked::granted() const {
+    const auto* settled = std::get_if<Settlement>(&answer);
+    return settled != nullptr && std::holds_alternative<Done>(settled->outcome);
 }
 
 std::string Asked::reply() const {
@@ -164,7 +173,7 @@ Asked SaleNode::ask(Asking claim) {
     Made made(std::move(claim));
     Collector collector;
     node_->requester().submit({&made.submission, 1}, 0, collector);
-    auto replies = collector.wait();
+    const auto replies = collector.wait();
     if (replies.size() != 1) return {made.asking, error(Code::io, "no answer came in time")};
     return {made.asking, std::move(replies[0].answer)};
 }
@@ -180,33 +189,42 @@ Asked SaleNode::ask_until_final(Asking claim) {
 
 std::vector<Asked> SaleNode::ask_many(const AskingMany& many) {
     std::vector<Asked> answers;
-    std::deque<Made> in_flight_and_before;
+    answers.reserve(many.claims);
+    ask_many(many, [&](Asked asked) { answers.push_back(std::move(asked)); });
+    return answers;
+}
+
+void SaleNode::ask_many(const AskingMany& many, const std::function<void(Asked)>& take) {
+    std::vector<std::optional<Made>> in_flight(std::min(many.callers, many.claims));
+    std::vector<Asking> before;  // if there are repeats
     Collector collector;
     std::size_t next = 0;
-    const auto send_one = [&] {
+    std::size_t answered = 0;
+    const auto send_one = [&](std::size_t caller) {
         const bool repeat = many.repeat_every != 0 && next % many.repeat_every == 1 && next > 1;
         Asking asking{many.campaign, "user-" + std::to_string(next), 1, "", std::nullopt};
-        if (repeat) asking = in_flight_and_before[next / 2].asking;
-        Made& made = in_flight_and_before.emplace_back(std::move(asking));
+        if (repeat) asking = before[next / 2];
+        Made& made = in_flight[caller].emplace(std::move(asking));
+        if (many.repeat_every != 0) before.push_back(made.asking);
         if (many.timed) made.sent_at = system_env().clock.mono();
-        node_->requester().submit({&made.submission, 1}, next, collector);
         ++next;
+        node_->requester().submit({&made.submission, 1}, caller, collector);
     };
-    while (next < std::min(many.callers, many.claims)) send_one();
-    while (answers.size() < many.claims) {
-        auto replies = collector.wait();
+    for (std::size_t caller = 0; caller < in_flight.size(); ++caller) send_one(caller);
+    while (answered < many.claims) {
+        const auto replies = collector.wait();
         if (replies.empty()) {
-            ADD_FAILURE() << "only " << answers.size() << " answers came in time";
+            ADD_FAILURE() << "only " << answered << " answers came in time";
             break;
         }
         const MonoTime now = system_env().clock.mono();
         for (Reply& reply : replies) {
-            const Made& made = in_flight_and_before[reply.tag];
-            answers.push_back({made.asking, std::move(reply.answer), now - made.sent_at});
-            if (next < many.claims) send_one();
+            Made& made = *in_flight[reply.tag];
+            take({std::move(made.asking), std::move(reply.answer), now - made.sent_at});
+            ++answered;
+            if (next < many.claims) send_one(reply.tag);
         }
     }
-    return answers;
 }
 
 void SaleNode::expect_exact(const std::string& campaign, std::uint64_t units) {

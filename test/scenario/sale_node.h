@@ -1,7 +1,7 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +34,7 @@ struct Asked {
 
     /// "granted", a refusal's reason, "id_reused", "id_too_old", or "error".
     std::string word() const;
+    bool granted() const;
     std::string reply() const;       ///< bytes of the reply; empty if not granted
     std::uint64_t position() const;  ///< 0 if not granted
 };
@@ -66,6 +67,7 @@ public:
     Asked ask_until_final(Asking claim);
     /// From one thread, `callers` at a time, each user once.
     std::vector<Asked> ask_many(const AskingMany& many);
+    void ask_many(const AskingMany& many, const std::function<void(Asked)>& take);
     /// Stock, grants and gate agree on so many units, positions have no gap.
     void expect_exact(const std::string& campaign, std::uint64_t units);
 
