@@ -16,7 +16,7 @@ namespace penstock {
 /// table too large for one segment is cut into segments by the leading bits of the mixed key
 /// (extendible hashing: Fagin et al., ACM TODS 4(3), 1979), so that growing moves at most one
 /// segment of 64 KiB at a time and never stalls its caller for more than some 50 us.
-/// 27 to 53 bytes an entry once it is cut. Threads: the owner's.
+/// 31 to 62 bytes an entry once it is cut. Threads: the owner's.
 class UnitTable {
 public:
     using Key = Hash128;
