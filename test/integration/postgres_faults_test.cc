@@ -4,6 +4,8 @@
 #include <signal.h>
 
 #include <atomic>
+#include <chrono>
+#include <thread>
 
 #include "penstock/runtime/schema.h"
 #include "test/integration/postgres_fixture.h"
@@ -139,6 +141,7 @@ TEST_F(PostgresFaults, ALineThatIsCutAnywhereLosesOrKeepsWholeTransactions) {
 
 TEST_F(PostgresFaults, AKilledBackendTakesTheSessionAndNothingThatWasCommitted) {
     const auto session = session_of(*store_);
+    const auto witness = session_of(*store_);
     ASSERT_TRUE(session->begin());
     ASSERT_TRUE(increment(*session));
     ASSERT_TRUE(session->commit());
@@ -150,6 +153,14 @@ TEST_F(PostgresFaults, AKilledBackendTakesTheSessionAndNothingThatWasCommitted) 
     EXPECT_EQ(after.error().lost, Lost::session) << after.error().text;
     session->rollback();
     EXPECT_FALSE(session->begin());
+    // The server ends every backend before it recovers; until it has noticed, a new session would
+    // be ended soon.
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (witness->begin() && run(*witness, "SELECT 1", {}) &&
+           std::chrono::steady_clock::now() < until) {
+        witness->rollback();
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
     ASSERT_TRUE(mend(*session));  // the whole server recovers first
     EXPECT_EQ(integer(*session, "SELECT n FROM counter WHERE id = 1"), 1);
 }
