@@ -70,7 +70,7 @@ private:
 
 std::string Asked::word() const {
     if (const auto* settled = std::get_if<Settlement>(&answer)) {
-        return granted() ? "granted" : std::get<Refused>(settled->outcome).reason;
+        return done() != nullptr ? "granted" : std::get<Refused>(settled->outcome).reason;
     }
     if (const auto* refused = std::get_if<NotAdmitted>(&answer)) return to_string(refused->why);
     if (std::holds_alternative<IdReused>(answer)) return "id_reused";
@@ -78,15 +78,13 @@ std::string Asked::word() const {
     return "error";
 }
 
-bool Asked::granted() const {
+const Done* Asked::done() const {
     const auto* settled = std::get_if<Settlement>(&answer);
-    return settled != nullptr && std::holds_alternative<Done>(settled->outcome);
+    return settled == nullptr ? nullptr : std::get_if<Done>(&settled->outcome);
 }
 
 std::string Asked::reply() const {
-    const auto* settled = std::get_if<Settlement>(&answer);
-    const auto* done = settled == nullptr ? nullptr : std::get_if<Done>(&settled->outcome);
-    return done == nullptr ? "" : done->reply;
+    return done() == nullptr ? "" : done()->reply;
 }
 
 std::uint64_t Asked::position() const {

@@ -34,7 +34,7 @@ struct Asked {
 
     /// "granted", a refusal's reason, "id_reused", "id_too_old", or "error".
     std::string word() const;
-    bool granted() const;
+    const Done* done() const;        ///< null if not granted
     std::string reply() const;       ///< bytes of the reply; empty if not granted
     std::uint64_t position() const;  ///< 0 if not granted
 };
