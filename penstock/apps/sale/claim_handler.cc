@@ -19,13 +19,10 @@ std::string done_reply(const Command& command, std::uint64_t position) {
     reply.reserve(kDoneReplyBytes);
     reply += R"({"claim_id":)";
     append_quoted(reply, command.id_text);
-    const auto append_number = [&](std::string_view member, std::uint64_t number) {
-        const fmt::format_int digits(number);
-        reply += member;
-        reply.append(digits.data(), digits.size());
-    };
-    append_number(R"(,"position":)", position);
-    append_number(R"(,"offset":)", command.offset.value());
+    reply += R"(,"position":)";
+    append_number(reply, position);
+    reply += R"(,"offset":)";
+    append_number(reply, command.offset.value());
     reply += '}';
     return reply;
 }

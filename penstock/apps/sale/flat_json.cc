@@ -149,4 +149,9 @@ void append_quoted(std::string& out, std::string_view text) {
     out += '"';
 }
 
+void append_number(std::string& out, std::uint64_t number) {
+    const fmt::format_int digits(number);
+    out.append(digits.data(), digits.size());
+}
+
 }  // namespace penstock::sale

@@ -35,5 +35,6 @@ Result<std::vector<Member>> parse_flat_object(std::string_view json);
 /// Appends `text` as a JSON string with its quotes: escapes only what must be, in one way, so that
 /// equal texts give equal bytes.
 void append_quoted(std::string& out, std::string_view text);
+void append_number(std::string& out, std::uint64_t number);
 
 }  // namespace penstock::sale

@@ -205,10 +205,7 @@ std::string canonical(const Claim& claim) {
     out += R"({"user_id":)";
     append_quoted(out, claim.user_id);
     out += R"(,"quantity":)";
-    std::array<char, 10> digits;
-    const auto written =
-        std::to_chars(digits.data(), digits.data() + digits.size(), claim.quantity);
-    out.append(digits.data(), written.ptr);
+    append_number(out, claim.quantity);
     return out += '}';
 }
 
