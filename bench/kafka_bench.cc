@@ -6,13 +6,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "bench/bare_kafka.h"
+#include "bench/flight_sink.h"
 #include "penstock/base/env.h"
 #include "penstock/log/kafka/kafka_log.h"
 #include "test/kit/engines.h"
@@ -48,24 +48,6 @@ T require(Result<T> result) {
     if (!result) require(Result<void>(result.error()));
     return std::move(*result);
 }
-
-class FlightSink final : public AppendSink {
-public:
-    FlightSink() : wake_(system_env().executor.make_wake()) {}
-    void appended(std::span<const Appended> results) noexcept override {
-        for (const Appended& result : results) {
-            if (!result.offset) std::abort();
-        }
-        landed_.fetch_add(results.size());
-        wake_->notify();
-    }
-    std::size_t landed() const { return landed_.load(); }
-    void wait() { wake_->wait_until(kNever); }
-
-private:
-    const std::unique_ptr<Wake> wake_;
-    std::atomic<std::size_t> landed_ = 0;
-};
 
 /// The same commands for both, as records of the port.
 class Commands {
@@ -167,7 +149,7 @@ private:
     }
 
     double append(const TopicPartition& at) {
-        FlightSink sink;
+        bench::FlightSink sink;
         const MonoTime began = system_env().clock.mono();
         std::size_t sent = 0;
         while (sink.landed() < sizes_.records) {
@@ -201,7 +183,7 @@ private:
     /// p50 from the append of one to its arrival, in microseconds.
     double lone(const TopicPartition& at, Subscription& subscription) {
         std::vector<double> us;
-        FlightSink sink;
+        bench::FlightSink sink;
         for (std::size_t i = 0; i < sizes_.lone; ++i) {
             const MonoTime began = system_env().clock.mono();
             log_->append(at, commands_.call(0).first(1), i, sink);

@@ -5,18 +5,20 @@
 #include <stdlib.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <vector>
 
+#include "bench/flight_sink.h"
 #include "penstock/base/env.h"
 #include "penstock/log/file/file_log.h"
 
 namespace penstock {
 namespace {
+
+using bench::FlightSink;
 
 const TopicPartition kAt{TopicId("bench"), PartitionId(0)};
 constexpr std::size_t kRecordBytes = 100;
@@ -64,25 +66,6 @@ public:
 
 private:
     const std::unique_ptr<Wake> wake_;
-};
-
-/// Counts answers down and wakes its caller when a part of them came.
-class FlightSink final : public AppendSink {
-public:
-    FlightSink() : wake_(system_env().executor.make_wake()) {}
-    void appended(std::span<const Appended> results) noexcept override {
-        for (const Appended& result : results) {
-            if (!result.offset) std::abort();
-        }
-        landed_.fetch_add(results.size());
-        wake_->notify();
-    }
-    std::size_t landed() const { return landed_.load(); }
-    void wait() { wake_->wait_until(kNever); }
-
-private:
-    const std::unique_ptr<Wake> wake_;
-    std::atomic<std::size_t> landed_ = 0;
 };
 
 class Bench {
@@ -240,7 +223,7 @@ private:
             }
         }
         const double took = seconds_since(began);
-        log->stop(kNever);  // it may still be leaving the sink
+        log->stop(kNever);
         return static_cast<double>(sent) / took;
     }
 

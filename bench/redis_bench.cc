@@ -8,12 +8,12 @@
 #include <time.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "penstock/base/guarded.h"
 #include "penstock/gate/redis/link.h"
 #include "penstock/gate/redis/redis_gate.h"
 #include "test/kit/engines.h"
@@ -83,22 +83,30 @@ public:
             if (!answer.admission) give_up(answer.admission.error().text);
             if (*answer.admission != Admission::admitted) give_up("a claim was refused");
         }
-        done_.fetch_add(answers.size());
+        // Notified under the lock: whoever sees the last answer may end this sink.
+        const MutexLock lock(mutex_);
+        done_ += answers.size();
         wake_->notify();
     }
 
     void claim_all(Gate& gate, std::span<const Ask> asks, std::size_t together,
                    std::size_t under_way) {
         for (std::size_t at = 0; at < asks.size(); at += together) {
-            while (at - done_.load() >= under_way * together) wake_->wait_until(kNever);
+            while (at - done() >= under_way * together) wake_->wait_until(kNever);
             gate.ask(asks.subspan(at, std::min(together, asks.size() - at)), log_time(0), at,
                      *this);
         }
-        while (done_.load() < asks.size()) wake_->wait_until(kNever);
+        while (done() < asks.size()) wake_->wait_until(kNever);
     }
 
 private:
-    std::atomic<std::size_t> done_ = 0;
+    std::size_t done() {
+        const MutexLock lock(mutex_);
+        return done_;
+    }
+
+    Mutex mutex_;
+    std::size_t done_ GUARDED_BY(mutex_) = 0;
     const std::unique_ptr<Wake> wake_ = system_env().executor.make_wake();
 };
 

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "penstock/gate/local/local_gate.h"
+#include "test/kit/append_collector.h"
 #include "test/scenario/sale_node.h"
 #include "test/sim/log_wrapper.h"
 
@@ -106,23 +107,6 @@ private:
     };
 
     const TopicPartition at_;
-};
-
-class AppendDone final : public AppendSink {
-public:
-    AppendDone() : wake_(system_env().executor.make_wake()) {}
-    void appended(std::span<const Appended> results) noexcept override {
-        count_ += results.size();
-        wake_->notify();
-    }
-    void wait(std::size_t count) {
-        const MonoTime until = system_env().clock.mono() + std::chrono::seconds(60);
-        while (count_ < count) ASSERT_TRUE(wake_->wait_until(until));
-    }
-
-private:
-    std::unique_ptr<Wake> wake_;
-    std::atomic<std::size_t> count_{0};
 };
 
 /// A session in whose snapshot somebody has changed tables with a careless hand; nothing of it
@@ -228,9 +212,9 @@ private:
         std::vector<Header> headers = {{"id", as_bytes(id)}, {"type", as_bytes(type)}};
         if (!deadline.empty()) headers.push_back({"deadline", as_bytes(deadline)});
         const Record record{as_bytes(key), as_bytes(data), headers, LayoutId(0)};
-        AppendDone done;
+        test::AppendCollector done(system_env());
         node_.log().append(at_, {&record, 1}, 0, done);
-        done.wait(1);
+        ASSERT_TRUE(done.wait_for(1));
     }
 
     const TopicPartition at_{TopicId("sale"), PartitionId(0)};

@@ -100,7 +100,7 @@ def run(given) -> list:
         if given.figures and goodput < 0.8 * ROWS_PER_S:
             wrong.append(f"goodput {goodput} of {ROWS_PER_S} rows/s")
         if given.figures and normal["latency_ms"]["p99"] > 1_000:
-            wrong.append(f"afterwards normal claims took {normal['latency']}")
+            wrong.append(f"afterwards normal claims took {normal['latency_ms']}")
     return wrong
 
 

@@ -7,10 +7,12 @@
 #include <array>
 #include <thread>
 
-#include "test/contract/log_collector.h"
+#include "test/kit/append_collector.h"
 
 namespace penstock::contract {
 namespace {
+
+using test::AppendCollector;
 
 using testing::HasSubstr;
 
@@ -58,7 +60,7 @@ public:
     /// Appends one call and waits; the offsets.
     std::vector<Offset> append(const std::vector<Record>& records,
                                const TopicPartition& at = kFirst) {
-        Collector collector(env());
+        AppendCollector collector(env());
         log().append(at, records, 0, collector);
         EXPECT_TRUE(collector.wait_for(records.size()));
         std::vector<Offset> offsets;
@@ -164,7 +166,7 @@ TEST_P(LogContract, KeepsTheRecordsOfACallTogetherAndInOrder) {
     constexpr std::size_t kThreads = 4;
     constexpr std::size_t kCalls = 50;
     constexpr std::size_t kPerCall = 5;
-    Collector collector(subject.env());
+    AppendCollector collector(subject.env());
     {
         std::vector<std::unique_ptr<Task>> callers;
         for (std::size_t t = 0; t < kThreads; ++t) {
@@ -202,7 +204,7 @@ TEST_P(LogContract, ReadsOnlyWhatIsDurableAndEmptyAtTheEnd) {
     Subject subject(GetParam());
     subject.create(spec_of(kTopic));
     EXPECT_TRUE(subject.read(Offset(0))->records().empty());
-    Collector collector(subject.env());
+    AppendCollector collector(subject.env());
     const Record record = text_record("k", "v");
     subject.log().append(kFirst, {&record, 1}, 0, collector);
     // Whatever can be read was counted as durable before it was read.
@@ -297,7 +299,7 @@ TEST_P(LogContract, RefusesRecordsOverTheLimitsAndTakesTheirNeighbours) {
                                          text_record("k", long_value),
                                          headers,
                                          text_record("k", "5")};
-    Collector collector(subject.env());
+    AppendCollector collector(subject.env());
     subject.log().append(kFirst, records, 10, collector);
     ASSERT_TRUE(collector.wait_for(records.size()));
     const auto results = collector.results();
@@ -336,7 +338,7 @@ TEST_P(LogContract, AnswersOverloadedInsteadOfBlocking) {
     subject.create(spec_of(kTopic));
     const std::string value(16 * 1024, 'v');
     const std::vector<Record> records(200, text_record("k", value));
-    Collector collector(subject.env());
+    AppendCollector collector(subject.env());
     subject.log().append(kFirst, records, 0, collector);
     ASSERT_TRUE(collector.wait_for(records.size()));
     std::size_t overloaded = 0;
@@ -361,7 +363,7 @@ TEST_P(LogContract, AnswersAppendsToWhatIsNotThere) {
     subject.create(spec_of(kTopic));
     for (const TopicPartition& at : {TopicPartition{TopicId("none"), PartitionId(0)},
                                      TopicPartition{kTopic, PartitionId(1)}}) {
-        Collector collector(subject.env());
+        AppendCollector collector(subject.env());
         const std::vector<Record> records(2, text_record("k", "v"));
         subject.log().append(at, records, 3, collector);
         ASSERT_TRUE(collector.wait_for(2));
@@ -695,7 +697,7 @@ TEST_P(LogContract, TrimsBySizeDownToAtLeastWhatIsKept) {
 TEST_P(LogContract, AnswersEveryAppendAtTheStop) {
     Subject subject(GetParam());
     subject.create(spec_of(kTopic));
-    Collector collector(subject.env());
+    AppendCollector collector(subject.env());
     const std::string value(1000, 'v');
     const std::vector<Record> records(20, text_record("k", value));
     for (std::uint64_t i = 0; i < 100; ++i) {
@@ -718,7 +720,7 @@ TEST_P(LogContract, AnswersEveryAppendAtTheStop) {
 TEST_P(LogContract, AnswersLateAppendsAtTheStopToo) {
     Subject subject(GetParam());
     subject.create(spec_of(kTopic));
-    Collector collector(subject.env());
+    AppendCollector collector(subject.env());
     const std::string value(50000, 'v');
     const std::vector<Record> records(10, text_record("k", value));
     for (std::uint64_t i = 0; i < 40; ++i) {

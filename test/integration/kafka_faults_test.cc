@@ -83,7 +83,7 @@ TEST_F(KafkaFaults, AppendsWaitForABrokerThatComesBack) {
     make_topic(*log, "waits");
     ASSERT_TRUE(append(*log, first_of("waits"), {"before"})[0]);
     engines_.kill("kafka");
-    contract::Collector collector(system_env());
+    AppendCollector collector(system_env());
     const Record record = text_record("k", "while it was down");
     log->append(first_of("waits"), {&record, 1}, 0, collector);
     const auto unreachable = log->describe(TopicId("waits"));

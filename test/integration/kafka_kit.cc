@@ -130,7 +130,7 @@ MonoTime soon(std::chrono::seconds in) {
 
 std::vector<Result<Offset>> append(Log& log, const TopicPartition& at,
                                    const std::vector<std::string>& values) {
-    contract::Collector collector(system_env());
+    AppendCollector collector(system_env());
     std::vector<Record> records;
     for (const std::string& value : values) records.push_back(text_record("k", value));
     log.append(at, records, 0, collector);

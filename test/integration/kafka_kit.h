@@ -8,7 +8,7 @@
 
 #include "penstock/log/kafka/handle.h"
 #include "penstock/log/kafka/kafka_log.h"
-#include "test/contract/log_collector.h"
+#include "test/kit/append_collector.h"
 #include "test/kit/engines.h"
 
 namespace penstock::test {

@@ -27,14 +27,17 @@ void Load::stop() {
 }
 
 void Load::run() {
-    while (!stopping_ || answered_ < sent_) {
-        if (stopping_ || sent_ - answered_ >= kInFlight) {
+    for (;;) {
+        const std::size_t under_way = this->under_way();
+        if (stopping_ && under_way == 0) return;
+        if (stopping_ || under_way >= kInFlight) {
             wake_->wait_until(soon());
             continue;
         }
-        const std::size_t number = sent_++;
+        std::size_t number = 0;
         {
             const MutexLock lock(mutex_);
+            number = answers_.size();
             answers_.emplace_back();
         }
         const std::string text = std::to_string(number);
@@ -43,16 +46,19 @@ void Load::run() {
     }
 }
 
+std::size_t Load::under_way() {
+    const MutexLock lock(mutex_);
+    return answers_.size() - answered_;
+}
+
 void Load::appended(std::span<const Appended> results) noexcept {
+    // Notified under the lock: run() ends as soon as it sees the last answer.
+    const MutexLock lock(mutex_);
     for (const Appended& result : results) {
         const bool unknown = !result.offset && result.offset.error().effect == Effect::unknown;
-        {
-            const MutexLock lock(mutex_);
-            auto& answer = answers_[result.tag];
-            repeated_ += answer.has_value() ? 1 : 0;
-            answer =
-                Answer{result.offset.ok(), unknown, result.offset ? *result.offset : Offset(0)};
-        }
+        auto& answer = answers_[result.tag];
+        repeated_ += answer.has_value() ? 1 : 0;
+        answer = Answer{result.offset.ok(), unknown, result.offset ? *result.offset : Offset(0)};
         if (result.offset) ++durable_;
         if (unknown) ++unknown_;
         ++answered_;

@@ -33,6 +33,7 @@ public:
 
 private:
     void run();
+    std::size_t under_way();
 
     Log& log_;
     const TopicPartition at_;
@@ -40,10 +41,9 @@ private:
     std::atomic<bool> stopping_ = false;
     std::atomic<std::size_t> durable_ = 0;
     std::atomic<std::size_t> unknown_ = 0;
-    std::atomic<std::size_t> answered_ = 0;
-    std::atomic<std::size_t> sent_ = 0;
     Mutex mutex_;
-    std::deque<std::optional<Answer>> answers_;
+    std::deque<std::optional<Answer>> answers_;  // one for each record that was sent
+    std::size_t answered_ GUARDED_BY(mutex_) = 0;
     std::size_t repeated_ = 0;
     std::unique_ptr<Task> task_;
 };

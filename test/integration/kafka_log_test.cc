@@ -159,7 +159,7 @@ TEST_F(KafkaLogOnABroker, KeepsARecordsOwnHeaderOfOurName) {
     const std::array<Header, 1> headers{Header{"penstock-layout", as_bytes("5")}};
     Record record = text_record("k", "v");
     record.headers = headers;
-    contract::Collector collector(system_env());
+    AppendCollector collector(system_env());
     log->append(first_of("alike"), {&record, 1}, 0, collector);
     ASSERT_TRUE(collector.wait_for(1));
     const auto batch = log->read(first_of("alike"), Offset(0), {});

@@ -6,7 +6,7 @@
 
 #include "penstock/log/kafka/fetcher.h"
 #include "penstock/log/kafka/producer.h"
-#include "test/contract/log_collector.h"
+#include "test/kit/append_collector.h"
 
 // What is answered when brokers misbehave, on librdkafka's own mock of them.
 namespace penstock::logkafka {
@@ -70,7 +70,7 @@ protected:
         return *producer_;
     }
     Result<Offset> append(const std::string& value) {
-        contract::Collector collector(system_env());
+        test::AppendCollector collector(system_env());
         Record record;
         record.value = as_bytes(value);
         producer().append(kAt, {&record, 1}, 7, collector);
@@ -205,7 +205,7 @@ TEST_F(KafkaProducer, AnswersAllAtTheStop) {
     options_.properties["message.timeout.ms"] = "60000";
     ASSERT_TRUE(append("first"));
     broker_.answer_late(20'000);
-    contract::Collector collector(system_env());
+    test::AppendCollector collector(system_env());
     Record record;
     record.value = as_bytes("x");
     const std::vector<Record> records(50, record);

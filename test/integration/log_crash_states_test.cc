@@ -7,9 +7,9 @@
 #include <random>
 
 #include "penstock/log/file/file_log.h"
-#include "test/contract/log_collector.h"
 #include "test/integration/quiet_executor.h"
 #include "test/integration/trace_files.h"
+#include "test/kit/append_collector.h"
 
 // Every state that a power cut can leave of some small workloads of the log: after each step, with
 // none, all, each one of, all but one of, and some random subsets of what was not synced.
@@ -41,7 +41,7 @@ FileLogOptions options() {
 /// Marks in the trace how many records were answered as durable; tags are the record's number.
 class MarkingSink final : public AppendSink {
 public:
-    MarkingSink(TraceFiles& files, contract::Collector& collector)
+    MarkingSink(TraceFiles& files, test::AppendCollector& collector)
         : files_(files), collector_(collector) {}
     void appended(std::span<const Appended> results) noexcept override {
         for (const Appended& result : results) {
@@ -53,7 +53,7 @@ public:
 
 private:
     TraceFiles& files_;
-    contract::Collector& collector_;
+    test::AppendCollector& collector_;
     std::uint64_t durable_ = 0;
 };
 
@@ -63,7 +63,7 @@ struct Bench {
     Env& env;
     FileLog& log;
     AppendSink& sink;
-    contract::Collector& collector;
+    test::AppendCollector& collector;
     std::uint64_t next = 0;
 
     void append(std::size_t records) {
@@ -106,7 +106,7 @@ Recorded record(const Image& before, const Workload& workload) {
     Env env{system_env().clock, system_env().random, system_env().executor, files};
     auto log = FileLog::open(env, options());
     EXPECT_TRUE(log) << log.error().text;
-    contract::Collector collector(env);
+    test::AppendCollector collector(env);
     MarkingSink sink(files, collector);
     Bench bench{files, env, **log, sink, collector};
     const std::uint64_t there = (*log)->describe(kAt.topic)->at(0).partitions.at(0).end.value();
@@ -313,7 +313,7 @@ TEST(CrashStates, LeaveTheMendingOfATornTailAsGoodAsBefore) {
         Env env{system_env().clock, system_env().random, system_env().executor, files};
         auto log = FileLog::open(env, options());
         ASSERT_TRUE(log);
-        contract::Collector collector(env);
+        test::AppendCollector collector(env);
         MarkingSink sink(files, collector);
         Bench bench{files, env, **log, sink, collector};
         for (int i = 0; i < 7; ++i) bench.append(1);

@@ -6,9 +6,9 @@
 #include <random>
 
 #include "penstock/log/file/file_log.h"
-#include "test/contract/log_collector.h"
 #include "test/integration/quiet_executor.h"
 #include "test/integration/trace_files.h"
+#include "test/kit/append_collector.h"
 
 // A log of two segments, damaged in every single bit and in random larger ways: each start is
 // refused, or finds exactly what was there. Never something else, never less.
@@ -46,7 +46,7 @@ protected:
         TopicSpec spec;
         spec.topic = kAt.topic;
         ASSERT_TRUE((*log)->create(spec));
-        contract::Collector collector(env);
+        test::AppendCollector collector(env);
         while (true) {
             const std::string value = value_of(records_);
             Record record;
@@ -204,7 +204,7 @@ TEST_F(DamagedLog, IsRefusedWhenASegmentIsOfYesterday) {
         FileLogOptions options = options_;
         auto log = FileLog::open(env, options);
         ASSERT_TRUE(log);
-        contract::Collector collector(env);
+        test::AppendCollector collector(env);
         Record record;
         record.value = as_bytes("today");
         (*log)->append(kAt, {&record, 1}, 0, collector);

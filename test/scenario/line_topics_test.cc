@@ -6,7 +6,7 @@
 #include "penstock/runtime/line_mark.h"
 #include "penstock/runtime/node.h"
 #include "penstock/store/sqlite/sqlite_store.h"
-#include "test/contract/log_collector.h"
+#include "test/kit/append_collector.h"
 #include "test/kit/temp_dir.h"
 
 namespace penstock::test {
@@ -47,7 +47,7 @@ protected:
         return started ? error(Code::io, "it started") : started.error();
     }
     void append(std::string_view value) {
-        contract::Collector sink(system_env());
+        AppendCollector sink(system_env());
         const Record record{as_bytes("key"), as_bytes(value), {}, LayoutId(0)};
         log_.append({kSale, PartitionId(0)}, std::span(&record, 1), 0, sink);
         ASSERT_TRUE(sink.wait_for(1));

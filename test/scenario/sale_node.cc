@@ -45,10 +45,11 @@ class Collector final : public ReplySink {
 public:
     Collector() : wake_(system_env().executor.make_wake()) {}
     void replied(std::span<Reply> replies) noexcept override {
+        // Notified under the lock: whoever sees the last reply may end this sink.
         replies_.with([&](std::vector<Reply>& all) {
             for (Reply& reply : replies) all.push_back(std::move(reply));
+            wake_->notify();
         });
-        wake_->notify();
     }
     /// Valid until the next call; empty: nothing came in time.
     std::span<Reply> wait() {

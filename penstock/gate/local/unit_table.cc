@@ -141,7 +141,7 @@ void UnitTable::double_directory() {
 
 std::uint64_t UnitTable::memory_bytes() const {
     return segments_.size() * (std::uint64_t{mask_ + 1} * sizeof(Bucket) + sizeof(Segment)) +
-           directory_.size() * (sizeof(directory_[0]) + sizeof(std::uint32_t));
+           directory_.size() * (sizeof(void*) + sizeof(std::uint32_t));
 }
 
 }  // namespace penstock

@@ -10,38 +10,14 @@
 #include "penstock/base/guarded.h"
 #include "penstock/log/file/faulty_files.h"
 #include "penstock/log/file/recovery_fixture.h"
+#include "test/kit/append_collector.h"
 
 // The running log on real files that fail.
 namespace penstock::logfile {
 namespace {
 
+using test::AppendCollector;
 using testing::HasSubstr;
-
-/// Keeps answers; waits until none is missing.
-class Answers final : public AppendSink {
-public:
-    Answers() : wake_(system_env().executor.make_wake()) {}
-    void appended(std::span<const Appended> results) noexcept override {
-        // Notified under the lock: whoever sees the last answer may end this sink.
-        const MutexLock lock(mutex_);
-        for (const Appended& result : results) by_tag_.emplace(result.tag, result.offset);
-        wake_->notify();
-    }
-    std::map<std::uint64_t, Result<Offset>> wait(std::size_t count) {
-        for (;;) {
-            {
-                const MutexLock lock(mutex_);
-                if (by_tag_.size() >= count) return by_tag_;
-            }
-            wake_->wait_until(kNever);
-        }
-    }
-
-private:
-    const std::unique_ptr<Wake> wake_;
-    Mutex mutex_;
-    std::map<std::uint64_t, Result<Offset>> by_tag_ GUARDED_BY(mutex_);
-};
 
 class Watching final : public FileLogObserver {
 public:
@@ -132,7 +108,7 @@ protected:
         {
             auto log = open_on(files);
             EXPECT_TRUE(log);
-            Answers sink;
+            AppendCollector sink(system_env());
             for (std::uint64_t i = 0; i < kAppends; ++i) {
                 append(**log, i, value_of(i), sink);
                 answers = sink.wait(i + 1);
@@ -216,7 +192,7 @@ TEST_F(RunningLog, MakesOneBatchOfWhatArrivesDuringASync) {
                       });
     auto log = open_on(files);
     ASSERT_TRUE(log);
-    Answers sink;
+    AppendCollector sink(system_env());
     hold = true;
     append(**log, 0, "first", sink);
     while (!holding) held_now->wait_until(kNever);
@@ -235,7 +211,7 @@ TEST_F(RunningLog, BoundsBatchesAndQueueInRecordsToo) {
     options_.max_pending_records = 25;
     auto log = open();
     ASSERT_TRUE(log);
-    Answers sink;
+    AppendCollector sink(system_env());
     Record record;
     record.value = as_bytes("v");
     const std::vector<Record> records(100, record);
@@ -268,7 +244,7 @@ TEST_F(RunningLog, AnswersNoSpaceAndRecoversByItself) {
     options_.on_fatal = [](const Error& why) { ADD_FAILURE() << why.text; };
     auto log = open_on(files);
     ASSERT_TRUE(log);
-    Answers sink;
+    AppendCollector sink(system_env());
     // Three batches fit into the segment that is there.
     std::uint64_t tag = 0;
     for (; tag < 3; ++tag) {
@@ -304,7 +280,7 @@ TEST_F(RunningLog, AnswersNoSpaceBeforeTheDiskIsFull) {
                       });
     auto log = open_on(files);
     ASSERT_TRUE(log);
-    Answers sink;
+    AppendCollector sink(system_env());
     std::uint64_t durable = 0;
     for (std::uint64_t tag = 0; tag < 5; ++tag) {
         append(**log, tag, value_of(tag), sink);
@@ -339,7 +315,7 @@ TEST_F(RunningLog, StopsAPartitionWhoseOldBatchesAreDamagedWhenTheyAreRead) {
     ASSERT_TRUE(info.stopped.has_value());
     EXPECT_THAT(info.stopped->text, HasSubstr(segment(0).string()));
     EXPECT_THAT(info.stopped->text, HasSubstr("offset 1"));
-    Answers sink;
+    AppendCollector sink(system_env());
     append(**log, 0, "refused", sink);
     const auto answers = sink.wait(1);
     EXPECT_EQ(answers.at(0).error().code, Code::damaged);

@@ -10,45 +10,15 @@
 #include <iterator>
 
 #include "penstock/base/env.h"
-#include "penstock/base/guarded.h"
 #include "penstock/log/file/file_log.h"
 #include "penstock/log/file/recovery.h"
+#include "test/kit/append_collector.h"
 
 // Tests only: a small log in a temporary directory, and the tools to damage it.
 namespace penstock::logfile {
 
 inline const TopicPartition kAt{TopicId("orders"), PartitionId(0)};
 inline constexpr std::uint64_t kSegmentBytes = 4096;
-
-class DoneSink final : public AppendSink {
-public:
-    DoneSink() : wake_(system_env().executor.make_wake()) {}
-    void appended(std::span<const Appended> results) noexcept override {
-        // Notified under the lock: whoever sees the answer may end this sink.
-        const MutexLock lock(mutex_);
-        for (const Appended& result : results) {
-            if (!result.offset) error_ = result.offset.error();
-        }
-        done_ = true;
-        wake_->notify();
-    }
-    /// The error, if it is one.
-    std::optional<Error> wait() {
-        for (;;) {
-            {
-                const MutexLock lock(mutex_);
-                if (done_) return error_;
-            }
-            wake_->wait_until(kNever);
-        }
-    }
-
-private:
-    const std::unique_ptr<Wake> wake_;
-    Mutex mutex_;
-    bool done_ GUARDED_BY(mutex_) = false;
-    std::optional<Error> error_ GUARDED_BY(mutex_);
-};
 
 class Heard final : public FileLogObserver {
 public:
@@ -87,10 +57,10 @@ protected:
         const std::string value = value_of(offset);
         Record record;
         record.value = as_bytes(value);
-        DoneSink sink;
+        test::AppendCollector sink(system_env());
         log.append(kAt, {&record, 1}, offset, sink);
-        const auto failed = sink.wait();
-        ASSERT_FALSE(failed) << failed->text;
+        const auto appended = sink.wait(1).at(offset);
+        ASSERT_TRUE(appended) << appended.error().text;
     }
     /// Three batches of 1,024 bytes fit into a segment of 4,096.
     void make_log(std::uint64_t records) {

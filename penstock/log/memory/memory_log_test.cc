@@ -2,37 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
+#include "test/kit/append_collector.h"
 
 namespace penstock {
 namespace {
 
 const TopicPartition kAt{TopicId("orders"), PartitionId(0)};
-
-class Answers final : public AppendSink {
-public:
-    Answers() : wake_(system_env().executor.make_wake()) {}
-    void appended(std::span<const Appended> results) noexcept override {
-        // Notified under the lock: whoever sees the last answer may end this sink.
-        const MutexLock lock(mutex_);
-        for (const Appended& result : results) by_tag_.emplace(result.tag, result.offset);
-        wake_->notify();
-    }
-    std::map<std::uint64_t, Result<Offset>> wait(std::size_t count) {
-        for (;;) {
-            {
-                const MutexLock lock(mutex_);
-                if (by_tag_.size() >= count) return by_tag_;
-            }
-            wake_->wait_until(kNever);
-        }
-    }
-
-private:
-    const std::unique_ptr<Wake> wake_;
-    Mutex mutex_;
-    std::map<std::uint64_t, Result<Offset>> by_tag_ GUARDED_BY(mutex_);
-};
 
 void create(Log& log) {
     TopicSpec spec;
@@ -53,7 +28,7 @@ Offset end_of(Log& log) {
 TEST(MemoryLogDisk, KeepsWhatWasDurableBeforeTheCrash) {
     MemoryLogDisk disk;
     {
-        Answers sink;
+        test::AppendCollector sink(system_env());
         MemoryLog log(system_env(), disk);
         create(log);
         append(log, 0, sink);
@@ -66,14 +41,14 @@ TEST(MemoryLogDisk, KeepsWhatWasDurableBeforeTheCrash) {
     }
     MemoryLog log(system_env(), disk);
     EXPECT_EQ(end_of(log), Offset(1));
-    Answers sink;
+    test::AppendCollector sink(system_env());
     append(log, 2, sink);
     EXPECT_EQ(*sink.wait(1).at(2), Offset(1));
 }
 
 TEST(MemoryLogDisk, ForgetsWhatWasStillBeingWrittenAtTheCrash) {
     MemoryLogDisk disk;
-    Answers sink;
+    test::AppendCollector sink(system_env());
     {
         MemoryLogOptions options;
         options.sync_time = std::chrono::hours(1);

@@ -100,7 +100,7 @@ Result<bool> MariadbSession::look_up(Prepared& prepared, std::span<const Value> 
             ++count;
         }
         if (bytes > room) return false;
-        const auto found = look_up_piece(prepared, rows.first(count * width), into.table);
+        auto found = look_up_piece(prepared, rows.first(count * width), into.table);
         if (!found || !*found) return found;
         rows = rows.subspan(count * width);
     }

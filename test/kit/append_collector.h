@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <map>
 #include <memory>
 #include <vector>
@@ -8,12 +10,12 @@
 #include "penstock/base/guarded.h"
 #include "penstock/log/log.h"
 
-namespace penstock::contract {
+namespace penstock::test {
 
 /// Keeps the results of appends and waits for them. Threads: appended() any, the rest one.
-class Collector final : public AppendSink {
+class AppendCollector final : public AppendSink {
 public:
-    explicit Collector(Env& env) : env_(env), wake_(env.executor.make_wake()) {}
+    explicit AppendCollector(Env& env) : env_(env), wake_(env.executor.make_wake()) {}
 
     void appended(std::span<const Appended> results) noexcept override {
         // Notified under the lock: whoever sees the last answer may end this sink.
@@ -31,6 +33,11 @@ public:
         const MonoTime by = env_.clock.mono() + std::chrono::seconds(30);
         while (size() < count && env_.clock.mono() < by) wake_->wait_until(by);
         return size() >= count;
+    }
+    /// By tag: `count` of them, or what came within 30 s.
+    std::map<std::uint64_t, Result<Offset>> wait(std::size_t count) {
+        EXPECT_TRUE(wait_for(count));
+        return results();
     }
     std::size_t size() {
         const MutexLock lock(mutex_);
@@ -58,4 +65,4 @@ private:
     std::size_t repeated_ GUARDED_BY(mutex_) = 0;
 };
 
-}  // namespace penstock::contract
+}  // namespace penstock::test
