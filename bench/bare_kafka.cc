@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <map>
 
+#include "bench/measure.h"
 #include "penstock/base/env.h"
 
 namespace penstock::bench {
@@ -24,10 +25,6 @@ rd_kafka_t* make(rd_kafka_type_t type, const std::map<std::string, std::string>&
     rd_kafka_t* client = rd_kafka_new(type, conf, why, sizeof why);
     if (client == nullptr) std::abort();
     return client;
-}
-
-double seconds_since(MonoTime began) {
-    return std::chrono::duration<double>(system_env().clock.mono() - began).count();
 }
 
 }  // namespace

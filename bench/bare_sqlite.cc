@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "bench/measure.h"
 #include "penstock/base/env.h"
 #include "penstock/base/uuid.h"
 
@@ -127,7 +128,7 @@ double bare_sale(const std::string& path, std::size_t grants, std::size_t per_tr
         database.settle(batch, done);
         database.run("COMMIT");
     }
-    return std::chrono::duration<double>(env.clock.mono() - began).count();
+    return seconds_since(began);
 }
 
 }  // namespace penstock::bench

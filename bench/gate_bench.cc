@@ -9,11 +9,15 @@
 #include <string>
 #include <vector>
 
+#include "bench/measure.h"
 #include "penstock/base/env.h"
 #include "penstock/gate/local/local_gate.h"
 
 namespace penstock {
 namespace {
+
+using bench::median;
+using bench::require;
 
 const ResourceId kResource("sale");
 constexpr std::size_t kHolderBytes = 10;
@@ -23,17 +27,6 @@ struct Options {
     int runs = 5;
     std::size_t many_users = 10'000'000;
 };
-
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
-}
-
-void require(const Result<void>& result) {
-    if (result) return;
-    fmt::print(stderr, "gate_bench: {}\n", result.error().text);
-    std::exit(1);
-}
 
 class CountingSink final : public GateSink {
 public:

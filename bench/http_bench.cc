@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/measure.h"
 #include "penstock/apps/sale/sale.h"
 #include "penstock/edge/http/http_server.h"
 #include "penstock/gate/local/local_gate.h"
@@ -27,28 +28,16 @@
 namespace penstock {
 namespace {
 
+using bench::give_up;
+using bench::median;
+using bench::require;
+
 struct Options {
     std::string floor, wrk, directory;
     int runs = 5;
     int seconds = 5;
     std::size_t lone_claims = 2000;
 };
-
-[[noreturn]] void give_up(const std::string& why) {
-    fmt::print(stderr, "http_bench: {}\n", why);
-    std::exit(1);
-}
-
-template <class T>
-T require(Result<T> result) {
-    if (!result) give_up(result.error().text);
-    return std::move(*result);
-}
-
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
-}
 
 class Served {
 public:

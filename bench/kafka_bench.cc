@@ -13,12 +13,17 @@
 
 #include "bench/bare_kafka.h"
 #include "bench/flight_sink.h"
+#include "bench/measure.h"
 #include "penstock/base/env.h"
 #include "penstock/log/kafka/kafka_log.h"
 #include "test/kit/engines.h"
 
 namespace penstock {
 namespace {
+
+using bench::median;
+using bench::require;
+using bench::seconds_since;
 
 struct Sizes {
     std::size_t records = 1'000'000;
@@ -27,27 +32,6 @@ struct Sizes {
 };
 
 constexpr std::size_t kPerCall = 100;
-
-double seconds_since(MonoTime began) {
-    return std::chrono::duration<double>(system_env().clock.mono() - began).count();
-}
-
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
-}
-
-void require(const Result<void>& result) {
-    if (result) return;
-    fmt::print(stderr, "kafka_bench: {}\n", result.error().text);
-    std::exit(1);
-}
-
-template <class T>
-T require(Result<T> result) {
-    if (!result) require(Result<void>(result.error()));
-    return std::move(*result);
-}
 
 /// The same commands for both, as records of the port.
 class Commands {
@@ -112,13 +96,7 @@ public:
     }
 
     void print() const {
-        for (const auto& [name, values] : figures_) {
-            const auto [least, most] = std::minmax_element(values.begin(), values.end());
-            fmt::print(
-                "{{\"bench\":\"kafka\",\"figure\":\"{}\",\"median\":{:.4g},\"min\":{:.4g},"
-                "\"max\":{:.4g},\"runs\":{}}}\n",
-                name, median(values), *least, *most, values.size());
-        }
+        for (const auto& [name, runs] : figures_) bench::print_figure("kafka", name, runs);
     }
 
 private:

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "bench/flight_sink.h"
+#include "bench/measure.h"
 #include "penstock/base/env.h"
 #include "penstock/log/file/file_log.h"
 
@@ -19,6 +20,9 @@ namespace penstock {
 namespace {
 
 using bench::FlightSink;
+using bench::median;
+using bench::require;
+using bench::seconds_since;
 
 const TopicPartition kAt{TopicId("bench"), PartitionId(0)};
 constexpr std::size_t kRecordBytes = 100;
@@ -32,27 +36,6 @@ struct Sizes {
     std::size_t async_records = 8'000'000;
     std::uint64_t restart_bytes = 1 << 30;
 };
-
-double seconds_since(MonoTime began) {
-    return std::chrono::duration<double>(system_env().clock.mono() - began).count();
-}
-
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
-}
-
-void require(const Result<void>& result) {
-    if (result) return;
-    fmt::print(stderr, "log_bench: {}\n", result.error().text);
-    std::exit(1);
-}
-
-template <class T>
-T require(Result<T> result) {
-    if (!result) require(Result<void>(result.error()));
-    return std::move(*result);
-}
 
 /// One record at a time, each waits for the answer.
 class LoneSink final : public AppendSink {
@@ -89,14 +72,7 @@ public:
     }
 
     void print() const {
-        for (const auto& [name, values] : figures_) {
-            const auto [least, most] = std::minmax_element(values.begin(), values.end());
-            fmt::print(
-                "{{\"bench\":\"log\",\"figure\":\"{}\",\"median\":{:.4g},\"min\":{:.4g},\"max\":{:."
-                "4g},"
-                "\"runs\":{}}}\n",
-                name, median(values), *least, *most, values.size());
-        }
+        for (const auto& [name, runs] : figures_) bench::print_figure("log", name, runs);
     }
 
 private:
@@ -281,8 +257,7 @@ int main(int argc, char** argv) {
     }
     std::string directory = parent + "/log-bench-XXXXXX";
     if (mkdtemp(directory.data()) == nullptr) {
-        fmt::print(stderr, "log_bench: cannot make a directory in {}\n", parent);
-        return 1;
+        penstock::bench::give_up("cannot make a directory in " + parent);
     }
     penstock::Bench bench(directory, sizes);
     for (int i = 0; i < runs; ++i) bench.run();

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "bench/measure.h"
 #include "bench/sql_workload.h"
 #include "penstock/store/mariadb/connection.h"
 #include "penstock/store/mariadb/mariadb_store.h"
@@ -11,18 +12,6 @@
 namespace penstock::bench {
 namespace {
 
-template <class T>
-T require(Result<T> result) {
-    if (result) return *std::move(result);
-    fmt::print(stderr, "mariadb_bench: {}\n", result.error().text);
-    std::exit(1);
-}
-void require(Result<void> result) {
-    if (result) return;
-    fmt::print(stderr, "mariadb_bench: {}\n", result.error().text);
-    std::exit(1);
-}
-
 int run(int argc, char** argv) {
     test::Engines engines;
     const std::string url = engines.start("mariadb", "mariadb").url;
@@ -30,7 +19,7 @@ int run(int argc, char** argv) {
     return run_sql_bench("mariadb", argc, argv, [&] {
         const std::string name = fmt::format("bench_{}", ++count);
         MariadbOptions options;
-        const auto endpoint = require(mariadb::parse_url(url));
+        const auto endpoint = require(mariadb::parse_endpoint(url));
         mariadb::Connection connection(options, endpoint, {});
         require(connection.open(Role::owner));
         require(connection.execute("CREATE DATABASE " + name));

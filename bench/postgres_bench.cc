@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "bench/measure.h"
 #include "bench/sql_workload.h"
 #include "penstock/store/postgres/connection.h"
 #include "penstock/store/postgres/postgres_store.h"
@@ -10,13 +11,6 @@
 
 namespace penstock::bench {
 namespace {
-
-template <class T>
-T require(Result<T> result) {
-    if (result) return *std::move(result);
-    fmt::print(stderr, "postgres_bench: {}\n", result.error().text);
-    std::exit(1);
-}
 
 int run(int argc, char** argv) {
     test::Engines engines;
@@ -26,10 +20,7 @@ int run(int argc, char** argv) {
     return run_sql_bench("postgres", argc, argv, [&] {
         const std::string name = fmt::format("bench_{}", ++count);
         postgres::Connection connection(options, system_env());
-        if (const auto opened = connection.open({}); !opened) {
-            fmt::print(stderr, "postgres_bench: {}\n", opened.error().text);
-            std::exit(1);
-        }
+        require(connection.open({}));
         require(connection.query(("CREATE DATABASE " + name).c_str()));
         PostgresOptions own = options;
         own.url = options.url.substr(0, options.url.rfind('/') + 1) + name;

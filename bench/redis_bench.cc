@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/measure.h"
 #include "penstock/base/guarded.h"
 #include "penstock/gate/redis/link.h"
 #include "penstock/gate/redis/redis_gate.h"
@@ -20,6 +21,10 @@
 
 namespace penstock {
 namespace {
+
+using bench::give_up;
+using bench::median;
+using bench::require;
 
 const ResourceId kResource("sale");
 constexpr std::size_t kTick = 1000;  ///< claims that come together
@@ -30,21 +35,6 @@ struct Options {
     int runs = 5;
     std::size_t claims = 300'000;
 };
-
-[[noreturn]] void give_up(const std::string& why) {
-    fmt::print(stderr, "redis_bench: {}\n", why);
-    std::exit(1);
-}
-
-template <class T>
-T require(Result<T> result) {
-    if (!result) give_up(result.error().text);
-    return *std::move(result);
-}
-
-void require(const Result<void>& result) {
-    if (!result) give_up(result.error().text);
-}
 
 class QuietObserver final : public RedisGateObserver {
 public:

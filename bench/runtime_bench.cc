@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bench/bare_sqlite.h"
+#include "bench/measure.h"
 #include "test/kit/temp_dir.h"
 #include "test/scenario/sale_node.h"
 
@@ -27,11 +28,6 @@ struct Figures {
     double seconds, bare_seconds, p50_ms, p99_ms;
 };
 
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
-}
-
 Figures run_once(const Sizes& sizes) {
     test::SaleNode node({.file_log = true});
     node.create_campaign("bench", {sizes.units, 1, {}, {}});
@@ -44,10 +40,9 @@ Figures run_once(const Sizes& sizes) {
             if (asked.done() == nullptr) return;
             waits.push_back(std::chrono::duration<double, std::milli>(asked.took).count());
         });
-    const double seconds = std::chrono::duration<double>(env.clock.mono() - began).count();
+    const double seconds = seconds_since(began);
     if (waits.size() != sizes.units) {
-        fmt::print(stderr, "runtime_bench: {} granted instead of {}\n", waits.size(), sizes.units);
-        std::exit(1);
+        give_up(fmt::format("{} granted instead of {}", waits.size(), sizes.units));
     }
     std::sort(waits.begin(), waits.end());
     const test::TempDir directory;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/measure.h"
 #include "penstock/base/env.h"
 #include "penstock/base/uuid.h"
 
@@ -21,20 +22,6 @@ struct Sizes {
     std::size_t claims = 100'000;       // of a lane
     std::size_t locked_claims = 4'000;  // of all connections
 };
-
-std::string_view engine_name;
-
-template <class T>
-T require(Result<T> result) {
-    if (result) return *std::move(result);
-    fmt::print(stderr, "{}_bench: {}\n", engine_name, result.error().text);
-    std::exit(1);
-}
-void require(Result<void> result) {
-    if (result) return;
-    fmt::print(stderr, "{}_bench: {}\n", engine_name, result.error().text);
-    std::exit(1);
-}
 
 std::vector<Migration> tables(const Dialect& dialect) {
     const auto text = [&](std::string_view format) {
@@ -197,12 +184,6 @@ void claim_with_locks(Store& store, Env& env, std::span<const Claim> claims) {
     }
 }
 
-double seconds_of(Env& env, const std::function<void()>& body) {
-    const MonoTime began = env.clock.mono();
-    body();
-    return std::chrono::duration<double>(env.clock.mono() - began).count();
-}
-
 std::unique_ptr<Store> prepared(const FreshStore& fresh) {
     auto store = fresh();
     require(store->prepare_schema(tables(store->dialect())));
@@ -216,13 +197,14 @@ double lanes_rate(const FreshStore& fresh, std::size_t lanes, std::size_t claims
     for (std::size_t i = 0; i < lanes; ++i) {
         all.push_back(std::make_unique<Lane>(*store, i, env, claims));
     }
-    const double seconds = seconds_of(env, [&] {
+    const MonoTime began = env.clock.mono();
+    {
         std::vector<std::unique_ptr<Task>> tasks;
         for (const auto& lane : all) {
             tasks.push_back(env.executor.spawn("lane", [&] { lane->run(); }));
         }
-    });
-    return static_cast<double>(lanes * claims) / seconds;
+    }
+    return static_cast<double>(lanes * claims) / seconds_since(began);
 }
 
 double locked_rate(const FreshStore& fresh, std::size_t claims) {
@@ -232,26 +214,18 @@ double locked_rate(const FreshStore& fresh, std::size_t claims) {
     for (std::size_t i = 0; i < kConnections; ++i) {
         callers.push_back(make_claims(env, i, claims / kConnections));
     }
-    const double seconds = seconds_of(env, [&] {
+    const MonoTime began = env.clock.mono();
+    {
         std::vector<std::unique_ptr<Task>> tasks;
         for (const auto& own : callers) {
             tasks.push_back(
                 env.executor.spawn("claims", [&] { claim_with_locks(*store, env, own); }));
         }
-    });
-    return static_cast<double>(claims) / seconds;
+    }
+    return static_cast<double>(claims) / seconds_since(began);
 }
 
-void print(std::string_view figure, std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    fmt::print(
-        "{{\"bench\":\"{}\",\"figure\":\"{}\",\"median\":{:.4g},\"min\":{:.4g},\"max\":{:.4g},"
-        "\"runs\":{}}}\n",
-        engine_name, figure, values[values.size() / 2], values.front(), values.back(),
-        values.size());
-}
-
-void measure(const Sizes& sizes, const FreshStore& fresh) {
+void measure(std::string_view engine, const Sizes& sizes, const FreshStore& fresh) {
     std::vector<double> one, two, locked, ratio;
     for (std::size_t run = 0; run < sizes.runs; ++run) {
         locked.push_back(locked_rate(fresh, sizes.locked_claims));
@@ -259,16 +233,15 @@ void measure(const Sizes& sizes, const FreshStore& fresh) {
         two.push_back(lanes_rate(fresh, 2, sizes.claims));
         ratio.push_back(one.back() / locked.back());
     }
-    print("one_lane_claims_per_s", one);
-    print("two_lanes_claims_per_s", two);
-    print("for_update_8_connections_claims_per_s", locked);
-    print("one_lane_of_for_update", ratio);
+    print_figure(engine, "one_lane_claims_per_s", one);
+    print_figure(engine, "two_lanes_claims_per_s", two);
+    print_figure(engine, "for_update_8_connections_claims_per_s", locked);
+    print_figure(engine, "one_lane_of_for_update", ratio);
 }
 
 }  // namespace
 
 int run_sql_bench(std::string_view engine, int argc, char** argv, const FreshStore& fresh) {
-    engine_name = engine;
     Sizes sizes;
     for (int i = 1; i < argc; ++i) {
         const std::string_view argument = argv[i];
@@ -281,7 +254,7 @@ int run_sql_bench(std::string_view engine, int argc, char** argv, const FreshSto
             return 64;
         }
     }
-    measure(sizes, fresh);
+    measure(engine, sizes, fresh);
     return 0;
 }
 

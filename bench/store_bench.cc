@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bench/bare_sqlite.h"
+#include "bench/measure.h"
 #include "penstock/base/uuid.h"
 #include "penstock/store/sqlite/sqlite_store.h"
 #include "test/kit/temp_dir.h"
@@ -16,18 +17,6 @@ namespace penstock::bench {
 namespace {
 
 constexpr std::size_t kPerTransaction = 296;
-
-template <class T>
-T require(Result<T> result) {
-    if (result) return *std::move(result);
-    fmt::print(stderr, "store_bench: {}\n", result.error().text);
-    std::exit(1);
-}
-void require(Result<void> result) {
-    if (result) return;
-    fmt::print(stderr, "store_bench: {}\n", result.error().text);
-    std::exit(1);
-}
 
 std::vector<Migration> tables() {
     return {
@@ -119,20 +108,7 @@ double port_sale(const std::string& path, std::size_t grants) {
     for (std::size_t done = 0; done < grants; done += kPerTransaction) {
         sale.transaction(done + 1, std::min(kPerTransaction, grants - done), env);
     }
-    return std::chrono::duration<double>(env.clock.mono() - began).count();
-}
-
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
-}
-
-void print(std::string_view figure, const std::vector<double>& values) {
-    const auto [least, most] = std::minmax_element(values.begin(), values.end());
-    fmt::print(
-        "{{\"bench\":\"store\",\"figure\":\"{}\",\"median\":{:.4g},\"min\":{:.4g},"
-        "\"max\":{:.4g},\"runs\":{}}}\n",
-        figure, median(values), *least, *most, values.size());
+    return seconds_since(began);
 }
 
 void measure(std::size_t grants, std::size_t runs) {
@@ -147,9 +123,9 @@ void measure(std::size_t grants, std::size_t runs) {
         for (double& value : seconds) value = static_cast<double>(grants) / value;
         return seconds;
     };
-    print("bare_sqlite_grants_per_s", rates(bare));
-    print("port_grants_per_s", rates(port));
-    print("port_of_bare_seconds", ratio);
+    print_figure("store", "bare_sqlite_grants_per_s", rates(bare));
+    print_figure("store", "port_grants_per_s", rates(port));
+    print_figure("store", "port_of_bare_seconds", ratio);
 }
 
 }  // namespace

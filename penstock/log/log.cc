@@ -27,6 +27,14 @@ Result<void> check_topic_name(std::string_view name) {
                  "'.' nor '..'");
 }
 
+Result<void> check_spec(const TopicSpec& spec) {
+    PENSTOCK_TRY(check_topic_name(spec.topic.value()));
+    if (spec.partitions == 0 || spec.partitions > kMaxPartitions) {
+        return error(Code::invalid, fmt::format("a topic has 1 to {} partitions", kMaxPartitions));
+    }
+    return {};
+}
+
 Result<void> check_record(const Record& record) {
     if (record.key && record.key->size() > kMaxKeyBytes) {
         return error(Code::too_large, fmt::format("the key has {} bytes; at most {} are allowed",

@@ -177,6 +177,8 @@ public:
 
 /// The file's name for a topic that may be created. Same rule as Kafka's.
 Result<void> check_topic_name(std::string_view name);
+/// Of a topic that may be created: its name and how many partitions it has. invalid, says which.
+Result<void> check_spec(const TopicSpec& spec);
 /// CRC-32C over offset, time, key, value and headers of a record: tells one history from another.
 std::uint32_t fingerprint(const Logged&);
 /// The limits above; too_large or invalid, says which.

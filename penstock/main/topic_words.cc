@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "penstock/base/env.h"
+#include "penstock/base/url.h"
 #include "penstock/edge/cli/client.h"
 #include "penstock/edge/cli/exit_code.h"
 #include "penstock/edge/cli/wire_format.h"
@@ -45,7 +46,7 @@ Result<cli::HttpClient> connect(const CommonFlags& flags) {
 }
 
 std::string path_of(const std::string& topic) {
-    return "/v1/topics/" + cli::encode_path(topic);
+    return "/v1/topics/" + percent_encode(topic);
 }
 
 /// The answer's JSON; what the server refused is an error with its detail.

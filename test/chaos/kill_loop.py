@@ -227,14 +227,15 @@ class Client(threading.Thread):
         return not sold_out and not waiting
 
 
-def kill_at_random_moments(server, history, options, chance):
+def kill_at_random_moments(server, clients, history, options, chance):
     """Returns how many kills fell with claims in flight."""
     with_claims = 0
     for number in range(1, options.kills + 1):
         # Some grants after the last start, then a moment: inside an append, a sync, a commit.
         goal = history.granted() + chance.randint(1, options.grants_between_kills)
         until = time.monotonic() + PATIENCE_S
-        while history.granted() < goal and time.monotonic() < until:
+        while (history.granted() < goal and any(client.is_alive() for client in clients)
+               and time.monotonic() < until):
             time.sleep(0.0005)
         time.sleep(chance.uniform(0, 0.004))
         in_flight = history.in_flight
@@ -293,7 +294,7 @@ def run(options, directory):
                           batch=20 if i % 8 == 7 else 0) for i in range(options.clients)]
         for client in clients:
             client.start()
-        with_claims = kill_at_random_moments(server, history, options, chance)
+        with_claims = kill_at_random_moments(server, clients, history, options, chance)
         for client in clients:
             client.join(timeout=4 * PATIENCE_S)
             if client.is_alive():
@@ -326,7 +327,8 @@ def main():
     parser.add_argument("--seed", default=os.environ.get("PENSTOCK_SEED"))
     options = parser.parse_args()
     options.seed = options.seed or str(random.SystemRandom().getrandbits(32))
-    options.units = options.units or options.kills * (options.grants_between_kills + 60) + 500
+    # A fast machine grants some 200 more while this program notices that its goal is reached.
+    options.units = options.units or options.kills * (options.grants_between_kills + 300) + 1000
     print(f"seed {options.seed}", flush=True)
     directory = tempfile.mkdtemp(prefix="penstock-kill-")
     wrong = ["the run did not come to its end"]

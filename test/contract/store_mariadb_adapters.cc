@@ -20,7 +20,7 @@ public:
 
     std::string url_of_new_database() {
         const std::string name = "test_" + std::to_string(++databases_);
-        const auto endpoint = mariadb::parse_url(at_.url);
+        const auto endpoint = mariadb::parse_endpoint(at_.url);
         EXPECT_TRUE(endpoint);
         const MariadbOptions options;
         mariadb::Connection connection(options, *endpoint, {});
@@ -44,7 +44,7 @@ public:
         return store ? std::move(*store) : nullptr;
     }
     void foreign(const std::string& sql) override {
-        const auto endpoint = mariadb::parse_url(options_.url);
+        const auto endpoint = mariadb::parse_endpoint(options_.url);
         mariadb::Connection connection(options_, *endpoint, {});
         ASSERT_TRUE(connection.open(Role::owner));
         const auto done = connection.execute(sql);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "penstock/base/url.h"
 #include "penstock/edge/http/parser.h"
 #include "penstock/edge/http/router.h"
 #include "penstock/edge/http/target.h"
@@ -88,8 +89,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const std::size_t piece : {1, 2, 3, 7, 64}) require(transcript(bytes, piece) == whole);
     const HostList hosts({"shop.example"});
     if (hosts.allows(bytes)) require(bytes.find('@') == std::string_view::npos);
-    if (const auto decoded = percent_decode(bytes)) {
-        require(percent_decode(percent_encode(*decoded)) == *decoded);
+    if (const auto decoded = penstock::percent_decode(bytes)) {
+        require(penstock::percent_decode(penstock::percent_encode(*decoded)) == *decoded);
     }
     return 0;
 }

@@ -64,7 +64,7 @@ class NotThere(OnEngines):
                               self.config(store={"kind": kind, "url": None}), BOTH)
         for url in (f"http://:{SECRET}@127.0.0.1", f"redis://{SECRET}@127.0.0.1",
                     f"redis://:{SECRET}@127.0.0.1/sales", f"redis://:{SECRET}@127.0.0.1:port"):
-            self.refused_with(78, ("gate.url: ", "it is redis://"), self.config(
+            self.refused_with(78, ("gate.url: ", "it reads redis://"), self.config(
                 gate={**self.gate, "url": url}, store=self.store(database="penstock")))
         self.refused_with(78, ("gate.prefix must be", "{"),
                           self.config(gate={**self.gate, "prefix": "{sale}"}), BOTH)

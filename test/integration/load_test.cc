@@ -57,7 +57,7 @@ public:
         ::close(stop_[0]);
         ::close(listener_);
     }
-    std::string port() const { return std::to_string(port_); }
+    std::uint16_t port() const { return port_; }
 
 private:
     void serve() {
@@ -97,9 +97,10 @@ private:
     std::thread thread_;
 };
 
-LoadOptions against(const std::string& port, std::uint64_t requests, std::uint32_t users) {
+LoadOptions against(std::uint16_t port, std::uint64_t requests, std::uint32_t users) {
     LoadOptions options;
-    options.server = {"127.0.0.1", port};
+    options.server.host = "127.0.0.1";
+    options.server.port = port;
     options.campaign = "spring";
     options.requests = requests;
     options.users = users;
@@ -187,7 +188,7 @@ TEST(Load, FailsWhenARepeatIsToldSomethingElse) {
 }
 
 TEST(Load, SaysThatNobodyListens) {
-    std::string port;
+    std::uint16_t port = 0;
     {
         port = ScriptedServer([](const std::string&) { return std::vector<std::string>(); }).port();
     }
@@ -205,7 +206,7 @@ TEST(Load, SaysThatNobodyListens) {
 class LoadOnNode : public HttpNode {
 protected:
     LoadOptions options(std::uint64_t requests, std::uint32_t users) const {
-        return against(std::to_string(server_->port()), requests, users);
+        return against(server_->port(), requests, users);
     }
     std::uint64_t granted_by_node() const {
         const auto campaign = json_of(ask("GET /v1/campaigns/spring"));

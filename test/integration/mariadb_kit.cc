@@ -31,7 +31,7 @@ std::string MariadbServer::url(const std::string& database, int port,
 std::vector<std::vector<std::string>> MariadbServer::ask(const std::string& sql,
                                                          const std::string& database) const {
     const MariadbOptions options;
-    const auto endpoint = mariadb::parse_url(url(database));
+    const auto endpoint = mariadb::parse_endpoint(url(database));
     mariadb::Connection connection(options, *endpoint, {});
     if (const auto open = connection.open(Role::owner); !open) {
         throw std::runtime_error(open.error().text);

@@ -29,6 +29,7 @@ ALLOWED = {
 }
 # Third-party and system headers that only some layers may use; everything may use fmt.
 RESTRICTED = {
+    r"boost/url": {"base"},
     r"boost/json": {"apps", "edge", "log/kafka", "main", "verify"},
     r"boost/(asio|beast)": {"edge", "main"},
     r"spdlog/": {"edge", "main"},

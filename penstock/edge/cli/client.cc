@@ -35,21 +35,16 @@ struct HttpClient::Connection {
     }
 };
 
-Result<ServerUrl> parse_server_url(const std::string& url) {
-    constexpr std::string_view kScheme = "http://";
-    std::string_view rest = url;
-    if (rest.substr(0, kScheme.size()) == kScheme) rest.remove_prefix(kScheme.size());
-    if (!rest.empty() && rest.back() == '/') rest.remove_suffix(1);
-    const auto colon = rest.rfind(':');
-    const bool good = rest.size() < url.size() && colon != std::string_view::npos && colon > 0 &&
-                      colon + 1 < rest.size() && rest.find('/') == std::string_view::npos;
-    if (!good) {
-        return error(Code::invalid, fmt::format("{} is not of the form http://host:port", url));
-    }
-    return ServerUrl{std::string(rest.substr(0, colon)), std::string(rest.substr(colon + 1))};
+Result<Url> parse_server_url(std::string_view text) {
+    constexpr UrlForm kForm{"http", "http://host:port", 80};
+    auto url = parse_url(text, kForm);
+    if (!url) return url;
+    if (!url->user.empty() || url->password) return bad_url(kForm, "names a user");
+    if (!url->path.empty() && url->path != "/") return bad_url(kForm, "has a path");
+    return url;
 }
 
-HttpClient::HttpClient(ServerUrl server) : server_(std::move(server)) {}
+HttpClient::HttpClient(Url server) : server_(std::move(server)) {}
 HttpClient::~HttpClient() = default;
 HttpClient::HttpClient(HttpClient&&) noexcept = default;
 
@@ -72,11 +67,9 @@ Result<HttpAnswer> HttpClient::call_once(const std::string& method, const std::s
     };
     if (!connection_) {
         connection_ = std::make_unique<Connection>();
-        std::string host = server_.host;
-        if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
         beast::error_code why;
         asio::ip::tcp::resolver resolver(connection_->io);
-        const auto addresses = resolver.resolve(host, server_.port, why);
+        const auto addresses = resolver.resolve(server_.host, std::to_string(server_.port), why);
         if (why) return failed(why);
         why = connection_->step(
             [&](auto done) { connection_->stream.async_connect(addresses, std::move(done)); });
@@ -102,17 +95,6 @@ Result<HttpAnswer> HttpClient::call_once(const std::string& method, const std::s
     HttpAnswer answer{static_cast<int>(parser.get().result_int()), parser.get().body()};
     if (!parser.get().keep_alive()) connection_.reset();
     return answer;
-}
-
-std::string encode_path(std::string_view text) {
-    std::string encoded;
-    for (const char c : text) {
-        const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' ||
-                           c == '_' || c == '~';
-        encoded +=
-            plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-    return encoded;
 }
 
 }  // namespace penstock::cli

@@ -7,17 +7,12 @@
 #include <vector>
 
 #include "penstock/base/result.h"
+#include "penstock/base/url.h"
 
 namespace penstock::cli {
 
-/// Where a server listens, from `http://host:port`.
-struct ServerUrl {
-    std::string host;
-    std::string port;
-    std::string authority() const { return host + ":" + port; }
-};
-/// invalid: not of that form.
-Result<ServerUrl> parse_server_url(const std::string& url);
+/// `http://host[:port]`, where a node listens. Else invalid.
+Result<Url> parse_server_url(std::string_view url);
 
 struct HttpAnswer {
     int status = 0;
@@ -28,7 +23,7 @@ struct HttpAnswer {
 /// Threads: one; blocks up to 30 s.
 class HttpClient {
 public:
-    explicit HttpClient(ServerUrl server);
+    explicit HttpClient(Url server);
     ~HttpClient();
     HttpClient(HttpClient&&) noexcept;
 
@@ -42,11 +37,8 @@ private:
     Result<HttpAnswer> call_once(const std::string& method, const std::string& target,
                                  const std::string& body);
 
-    ServerUrl server_;
+    const Url server_;
     std::unique_ptr<Connection> connection_;
 };
-
-/// Percent-encodes everything but unreserved characters (RFC 3986, section 2.3).
-std::string encode_path(std::string_view text);
 
 }  // namespace penstock::cli

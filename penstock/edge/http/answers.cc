@@ -1,7 +1,7 @@
 #include "penstock/edge/http/answers.h"
 
 #include "penstock/apps/sale/sale.h"
-#include "penstock/edge/http/target.h"
+#include "penstock/base/url.h"
 
 namespace penstock::http {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "penstock/edge/http/target.h"
+#include "penstock/base/url.h"
 
 namespace penstock::http {
 namespace {

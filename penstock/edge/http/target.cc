@@ -2,41 +2,13 @@
 
 #include <algorithm>
 
+#include "penstock/base/url.h"
 #include "penstock/edge/http/request.h"
 
 namespace penstock::http {
 namespace {
 
 constexpr std::size_t kMaxQueryMembers = 32;
-
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-bool is_unreserved(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
-}
-
-std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
-    std::string out;
-    out.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '%') {
-            if (i + 2 >= text.size()) return std::nullopt;
-            const int high = hex_value(text[i + 1]), low = hex_value(text[i + 2]);
-            if (high < 0 || low < 0) return std::nullopt;
-            out += static_cast<char>(high * 16 + low);
-            i += 2;
-        } else {
-            out += plus_is_space && text[i] == '+' ? ' ' : text[i];
-        }
-    }
-    return out;
-}
 
 /// Host without its port; nothing if the port is not one.
 std::optional<std::string_view> host_of(std::string_view authority) {
@@ -54,25 +26,6 @@ std::optional<std::string_view> host_of(std::string_view authority) {
 
 }  // namespace
 
-std::optional<std::string> percent_decode(std::string_view text) {
-    return decode(text, false);
-}
-
-std::string percent_encode(std::string_view text) {
-    static constexpr char kHex[] = "0123456789ABCDEF";
-    std::string out;
-    for (const char c : text) {
-        if (is_unreserved(c)) {
-            out += c;
-        } else {
-            out += '%';
-            out += kHex[static_cast<unsigned char>(c) >> 4];
-            out += kHex[static_cast<unsigned char>(c) & 15];
-        }
-    }
-    return out;
-}
-
 std::optional<Query> Query::parse(std::string_view text) {
     Query query;
     while (!text.empty()) {
@@ -80,9 +33,10 @@ std::optional<Query> Query::parse(std::string_view text) {
         text.remove_prefix(std::min(text.size(), member.size() + 1));
         if (member.empty()) continue;
         const std::size_t equals = member.find('=');
-        auto name = decode(member.substr(0, equals), true);
-        auto value = equals == std::string_view::npos ? std::string()
-                                                      : decode(member.substr(equals + 1), true);
+        auto name = percent_decode(member.substr(0, equals), Plus::space);
+        auto value = equals == std::string_view::npos
+                         ? std::string()
+                         : percent_decode(member.substr(equals + 1), Plus::space);
         if (!name || !value || query.get(*name) || query.members_.size() == kMaxQueryMembers) {
             return std::nullopt;
         }

@@ -8,11 +8,6 @@
 
 namespace penstock::http {
 
-/// Nothing if there is a malformed %-sequence. A plus stays a plus.
-std::optional<std::string> percent_decode(std::string_view text);
-/// Everything but letters, digits and -._~ is encoded.
-std::string percent_encode(std::string_view text);
-
 /// The members of a query, decoded (here a plus is a space). A doubled name or a malformed
 /// sequence: nothing.
 class Query {

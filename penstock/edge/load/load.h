@@ -16,7 +16,7 @@
 namespace penstock::load {
 
 struct LoadOptions {
-    cli::ServerUrl server;
+    Url server;
     std::string campaign = "load";
     std::uint32_t users = 296;   ///< keep-alive connections, each with one request at a time
     std::uint64_t requests = 0;  ///< claims in all, repeats among them; 0: no limit

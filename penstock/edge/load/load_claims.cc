@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "penstock/base/url.h"
 #include "penstock/base/uuid.h"
 
 namespace penstock::load {
@@ -66,7 +67,7 @@ RequestWriter::RequestWriter(const LoadOptions& options) : batch_(options.batch 
     body += "\"user_id\":\"" + options.user_prefix + kUserPlace + '"';
     if (options.quantity > 1) body += ",\"quantity\":" + std::to_string(options.quantity);
     body += '}';
-    form_ = "POST /v1/campaigns/" + cli::encode_path(options.campaign) + "/claims" +
+    form_ = "POST /v1/campaigns/" + percent_encode(options.campaign) + "/claims" +
             (batch_ ? ":batch" : "") + " HTTP/1.1\r\nHost: " + options.server.authority() +
             "\r\nContent-Type: application/" + (batch_ ? "x-ndjson" : "json") + "\r\n";
     if (!batch_) form_ += "Idempotency-Key: " + kIdPlace + "\r\n";

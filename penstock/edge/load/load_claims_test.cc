@@ -13,7 +13,8 @@ namespace {
 
 LoadOptions options_of(std::uint64_t requests, double repeats) {
     LoadOptions options;
-    options.server = {"127.0.0.1", "8080"};
+    options.server.host = "127.0.0.1";
+    options.server.port = 8080;
     options.campaign = "spring";
     options.requests = requests;
     options.repeat_fraction = repeats;

@@ -27,14 +27,13 @@ void Descriptor::reset(int fd) {
     fd_ = fd;
 }
 
-Result<SocketAddress> resolve(const cli::ServerUrl& server) {
+Result<SocketAddress> resolve(const Url& server) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_NUMERICSERV;
-    std::string host = server.host;
-    if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
+    const std::string port = std::to_string(server.port);
     addrinfo* found = nullptr;
-    const int failure = ::getaddrinfo(host.c_str(), server.port.c_str(), &hints, &found);
+    const int failure = ::getaddrinfo(server.host.c_str(), port.c_str(), &hints, &found);
     if (failure != 0 || found == nullptr) {
         return error(Code::unreachable, server.host + ": " + ::gai_strerror(failure));
     }

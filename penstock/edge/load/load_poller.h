@@ -37,7 +37,7 @@ struct SocketAddress {
     socklen_t size = 0;
 };
 /// unreachable: the name is not known.
-Result<SocketAddress> resolve(const cli::ServerUrl& server);
+Result<SocketAddress> resolve(const Url& server);
 /// A socket that begins to connect without waiting; empty when that fails at once.
 Descriptor begin_connect(const SocketAddress& address);
 

@@ -13,7 +13,7 @@ namespace penstock {
 
 Result<std::unique_ptr<RedisLink>> RedisLink::start(const RedisUrl& url) {
     const std::string place = url.shown();
-    redisContext* const context = ::redisConnectNonBlock(url.host.c_str(), url.port);
+    redisContext* const context = ::redisConnectNonBlock(url.at.host.c_str(), url.at.port);
     if (context == nullptr) return error(Code::unreachable, "no memory to connect to Redis");
     std::unique_ptr<RedisLink> link(new RedisLink(context, place));
     if (context->err != 0) return link->failed();

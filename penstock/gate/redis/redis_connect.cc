@@ -26,10 +26,10 @@ void RedisLoop::connect() {
         link_->send({words.begin(), words.size()});
         greetings_.push_back(step);
     };
-    if (!url_.user.empty()) {
-        say(Step::login, {"AUTH", url_.user, url_.password});
-    } else if (!url_.password.empty()) {
-        say(Step::login, {"AUTH", url_.password});
+    if (!url_.at.user.empty()) {
+        say(Step::login, {"AUTH", url_.at.user, *url_.at.password});
+    } else if (url_.at.password) {
+        say(Step::login, {"AUTH", *url_.at.password});
     }
     if (url_.database != 0) say(Step::database, {"SELECT", std::to_string(url_.database)});
     say(Step::info, {"INFO"});

@@ -2,16 +2,14 @@
 
 #include <string>
 
-#include "penstock/base/result.h"
+#include "penstock/base/url.h"
 
 namespace penstock {
 
 /// Where a Redis is and as whom to speak to it.
 struct RedisUrl {
-    std::string host;
-    int port = 6379;
+    Url at;
     int database = 0;
-    std::string user, password;  ///< percent-decoded; empty: none
 
     /// host:port/database, for messages: without user and password.
     std::string shown() const;

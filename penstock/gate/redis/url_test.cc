@@ -8,11 +8,11 @@ namespace {
 TEST(RedisUrl, ReadsEveryPart) {
     const auto url = parse_redis_url("redis://ann:p%40ss%2f:@[::1]:6380/3");
     ASSERT_TRUE(url) << url.error().text;
-    EXPECT_EQ(url->host, "::1");
-    EXPECT_EQ(url->port, 6380);
+    EXPECT_EQ(url->at.host, "::1");
+    EXPECT_EQ(url->at.port, 6380);
     EXPECT_EQ(url->database, 3);
-    EXPECT_EQ(url->user, "ann");
-    EXPECT_EQ(url->password, "p@ss/:");
+    EXPECT_EQ(url->at.user, "ann");
+    EXPECT_EQ(url->at.password, "p@ss/:");
     EXPECT_EQ(url->shown(), "[::1]:6380/3");
 }
 
@@ -21,10 +21,10 @@ TEST(RedisUrl, HasDefaults) {
         const auto url = parse_redis_url(text);
         ASSERT_TRUE(url) << text;
         EXPECT_EQ(url->shown(), "cache:6379/0");
-        EXPECT_EQ(url->password, "");
+        EXPECT_EQ(url->at.password, std::nullopt);
     }
-    EXPECT_EQ(parse_redis_url("redis://:secret@cache")->user, "");
-    EXPECT_EQ(parse_redis_url("redis://:secret@cache")->password, "secret");
+    EXPECT_EQ(parse_redis_url("redis://:secret@cache")->at.user, "");
+    EXPECT_EQ(parse_redis_url("redis://:secret@cache")->at.password, "secret");
 }
 
 TEST(RedisUrl, RefusesTheRestWithoutShowingAPassword) {

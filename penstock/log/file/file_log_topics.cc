@@ -12,14 +12,6 @@ using logfile::TopicMeta;
 
 namespace {
 
-Result<void> check_spec(const TopicSpec& spec) {
-    PENSTOCK_TRY(check_topic_name(spec.topic.value()));
-    if (spec.partitions == 0 || spec.partitions > kMaxPartitions) {
-        return error(Code::invalid, fmt::format("a topic has 1 to {} partitions", kMaxPartitions));
-    }
-    return {};
-}
-
 /// Partitions that `meta` does not have yet, empty.
 void add_partitions(TopicMeta& meta, LogTime now, Random& random) {
     while (meta.partitions.size() < meta.spec.partitions) {

@@ -9,14 +9,6 @@
 namespace penstock {
 namespace {
 
-Result<void> check_spec(const TopicSpec& spec) {
-    PENSTOCK_TRY(check_topic_name(spec.topic.value()));
-    if (spec.partitions == 0 || spec.partitions > kMaxPartitions) {
-        return error(Code::invalid, fmt::format("a topic has 1 to {} partitions", kMaxPartitions));
-    }
-    return {};
-}
-
 class MemoryReader final : public PartitionReader {
 public:
     MemoryReader(MemoryLogState& state, TopicPartition at) : state_(state), at_(std::move(at)) {}

@@ -78,9 +78,9 @@ Result<void> Connection::connect() {
 #if PENSTOCK_FAILPOINTS
     if (!options_.found_rows) flags = 0;
 #endif
-    if (mysql_real_connect(connection, endpoint_.host.c_str(), endpoint_.user.c_str(),
-                           endpoint_.password.c_str(), endpoint_.database.c_str(), endpoint_.port,
-                           nullptr, flags) == nullptr) {
+    if (mysql_real_connect(connection, endpoint_.at.host.c_str(), endpoint_.at.user.c_str(),
+                           endpoint_.at.password.value_or("").c_str(), endpoint_.database.c_str(),
+                           endpoint_.at.port, nullptr, flags) == nullptr) {
         return cannot_connect();
     }
     watch_the_line();

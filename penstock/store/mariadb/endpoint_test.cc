@@ -6,17 +6,17 @@ namespace penstock::mariadb {
 namespace {
 
 TEST(MariadbUrl, IsTakenApart) {
-    const auto full = parse_url("mariadb://shop:p%40ss%3Aw%2Frd@db.example:3307/orders");
+    const auto full = parse_endpoint("mariadb://shop:p%40ss%3Aw%2Frd@db.example:3307/orders");
     ASSERT_TRUE(full) << full.error().text;
-    EXPECT_EQ(full->user, "shop");
-    EXPECT_EQ(full->password, "p@ss:w/rd");
-    EXPECT_EQ(full->host, "db.example");
-    EXPECT_EQ(full->port, 3307);
+    EXPECT_EQ(full->at.user, "shop");
+    EXPECT_EQ(full->at.password, "p@ss:w/rd");
+    EXPECT_EQ(full->at.host, "db.example");
+    EXPECT_EQ(full->at.port, 3307);
     EXPECT_EQ(full->database, "orders");
     EXPECT_EQ(full->place(), "db.example:3307/orders");
-    const auto least = parse_url("mariadb://shop@[::1]/orders");
+    const auto least = parse_endpoint("mariadb://shop@[::1]/orders");
     ASSERT_TRUE(least) << least.error().text;
-    EXPECT_EQ(least->password, "");
+    EXPECT_EQ(least->at.password, std::nullopt);
     EXPECT_EQ(least->place(), "[::1]:3306/orders");
 }
 
@@ -41,7 +41,7 @@ TEST(MariadbUrl, RefusesOthersAndShowsNothingOfThem) {
                             "mariadb://u:secret@h/d/e",
                             "mariadb://u:secret@h/d?ssl=1",
                             "mariadb://u%zz:secret@h/d"}) {
-        const auto parsed = parse_url(url);
+        const auto parsed = parse_endpoint(url);
         ASSERT_FALSE(parsed) << url;
         EXPECT_EQ(parsed.error().code, Code::invalid);
         EXPECT_EQ(parsed.error().text.find("secret"), std::string::npos) << parsed.error().text;

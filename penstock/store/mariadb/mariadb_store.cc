@@ -21,7 +21,7 @@ Result<std::unique_ptr<MariadbStore>> MariadbStore::open(MariadbOptions options,
     static const int failed = mysql_library_init(0, nullptr, nullptr);
     if (failed != 0) return error(Code::io, "the MariaDB client library does not start");
     PENSTOCK_CHECK(options.writers > 0);
-    auto endpoint = mariadb::parse_url(options.url);
+    auto endpoint = mariadb::parse_endpoint(options.url);
     if (!endpoint) return endpoint.error();
     std::unique_ptr<MariadbStore> store(
         new MariadbStore(env, std::move(options), *std::move(endpoint)));

@@ -186,7 +186,7 @@ private:
             failure.text += fmt::format(
                 "; the account needs more rights: GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, "
                 "ALTER, DROP, INDEX ON {}.* TO '{}'",
-                endpoint_.database, endpoint_.user);
+                endpoint_.database, endpoint_.at.user);
         }
         return failure;
     }
