@@ -228,10 +228,16 @@ class Postgres(Engine):
 
 class Mariadb(Engine):
     def prepare(self):
-        self.call("mariadb-install-db", "--no-defaults", f"--datadir={self.dir / 'data'}",
-                  "--auth-root-authentication-method=normal", "--skip-test-db", *self.account())
+        (self.dir / "tmp").mkdir()
+        self.own(self.dir / "tmp")
+        self.call("mariadb-install-db", *self.places(), "--auth-root-authentication-method=normal",
+                  "--skip-test-db", *self.account())
         (self.dir / "init.sql").write_text(
             "CREATE DATABASE IF NOT EXISTS penstock CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;\n")
+
+    def places(self):
+        """A server that starts removes the temporary tables of all others from its tmpdir."""
+        return ["--no-defaults", f"--datadir={self.dir / 'data'}", f"--tmpdir={self.dir / 'tmp'}"]
 
     @staticmethod
     def account():
@@ -239,8 +245,8 @@ class Mariadb(Engine):
 
     def command(self):
         settings = {"bind-address": "127.0.0.1", "socket": "m.sock", **self.options}
-        return ["mariadbd", "--no-defaults", f"--datadir={self.dir / 'data'}",
-                f"--init-file={self.dir / 'init.sql'}", f"--port={self.port}", *self.account(),
+        return ["mariadbd", *self.places(), f"--init-file={self.dir / 'init.sql'}",
+                f"--port={self.port}", *self.account(),
                 *[f"--{key}={value}" for key, value in settings.items()]]
 
     def answers(self, link):
