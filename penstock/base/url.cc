@@ -46,6 +46,7 @@ Result<Url> parse_url(std::string_view text, const UrlForm& form) {
 }
 
 std::optional<std::string> percent_decode(std::string_view text, Plus plus) {
+    if (text.find_first_of("%+") == std::string_view::npos) return std::string(text);
     const auto valid = urls::make_pct_string_view({text.data(), text.size()});
     if (!valid) return std::nullopt;
     return valid->decode(urls::encoding_opts(plus == Plus::space));
