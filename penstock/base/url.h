@@ -32,7 +32,7 @@ struct UrlForm {
 /// Of this scheme, with a host, without query, fragment and zero bytes. Else invalid: the text of
 /// the error repeats nothing of the URL, which may hold a password.
 Result<Url> parse_url(std::string_view text, const UrlForm& form);
-/// That error for what the form itself does not say. `what` follows "the URL".
+/// That error for what the form itself does not say. `what` follows "the url".
 Error bad_url(const UrlForm& form, std::string_view what);
 
 /// Whether a plus in percent-encoded text is a space, as in a query of HTML forms.

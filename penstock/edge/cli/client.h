@@ -37,7 +37,7 @@ private:
     Result<HttpAnswer> call_once(const std::string& method, const std::string& target,
                                  const std::string& body);
 
-    const Url server_;
+    Url server_;
     std::unique_ptr<Connection> connection_;
 };
 
