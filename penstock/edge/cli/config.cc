@@ -1,8 +1,6 @@
 #include "penstock/edge/cli/config.h"
 
 #include <fmt/format.h>
-#define TOML_HEADER_ONLY 1
-#include <toml++/toml.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +11,8 @@
 #include <numeric>
 #include <sstream>
 #include <variant>
+
+#include "penstock/edge/cli/toml.h"
 
 namespace penstock::cli {
 namespace {

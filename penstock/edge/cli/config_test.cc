@@ -59,7 +59,17 @@ TEST(Settings, WrongValuesSayWhatTheyMayBe) {
 }
 
 TEST(Settings, BrokenTextNamesTheLine) {
-    EXPECT_EQ(problem_of("[store\n").rfind("penstock.toml:1", 0), 0u) << problem_of("[store\n");
+    for (const char* toml : {"[store\n", "[\nlisten = 1\n", "[[\n", "[store.\n", "a.\n",
+                             "\u0424 = 1\n", "a = \u00e4\n"}) {
+        EXPECT_EQ(problem_of(toml).rfind("penstock.toml:1", 0), 0u) << toml << problem_of(toml);
+    }
+}
+
+TEST(Settings, TextMayBeOfAnyScript) {
+    const auto settings =
+        parse_settings("# \u0424\ndata = \"\"\"\\\n  \u00e4/\u0424\"\"\"\n", "penstock.toml", {});
+    ASSERT_TRUE(settings) << settings.error().text;
+    EXPECT_EQ(settings->data, "\u00e4/\u0424");
 }
 
 TEST(Settings, DurationsAndSizes) {
