@@ -37,10 +37,14 @@ struct HttpClient::Connection {
 
 Result<Url> parse_server_url(std::string_view text) {
     constexpr UrlForm kForm{"http", "http://host:port", 80};
+    const auto wrong = [](Error why) {
+        why.text.insert(0, "--server: ");
+        return why;
+    };
     auto url = parse_url(text, kForm);
-    if (!url) return url;
-    if (!url->user.empty() || url->password) return bad_url(kForm, "names a user");
-    if (!url->path.empty() && url->path != "/") return bad_url(kForm, "has a path");
+    if (!url) return wrong(url.error());
+    if (!url->user.empty() || url->password) return wrong(bad_url(kForm, "names a user"));
+    if (!url->path.empty() && url->path != "/") return wrong(bad_url(kForm, "has a path"));
     return url;
 }
 
