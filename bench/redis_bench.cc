@@ -25,6 +25,7 @@ namespace {
 using bench::give_up;
 using bench::median;
 using bench::require;
+using bench::seconds_since;
 
 const ResourceId kResource("sale");
 constexpr std::size_t kTick = 1000;  ///< claims that come together
@@ -147,9 +148,9 @@ Figures measure(std::size_t claims, Meter& meter, const std::function<void()>& w
     const double server = meter.server(), client = Meter::client();
     const MonoTime began = system_env().clock.mono();
     work();
-    const std::chrono::duration<double> took = system_env().clock.mono() - began;
+    const double took = seconds_since(began);
     const auto count = static_cast<double>(claims);
-    return {count / took.count(), (meter.server() - server) * 1e6 / count,
+    return {count / took, (meter.server() - server) * 1e6 / count,
             (Meter::client() - client) * 1e6 / count};
 }
 
@@ -262,8 +263,7 @@ struct Runs {
     double median(Value&& value) const {
         std::vector<double> values;
         for (const Figures& figures : all) values.push_back(value(figures));
-        std::sort(values.begin(), values.end());
-        return values[values.size() / 2];
+        return bench::median(std::move(values));
     }
     std::string shown() const {
         return fmt::format("\"claims_per_s\":{:.0f},\"server_us\":{:.2f},\"client_us\":{:.2f}",
@@ -291,10 +291,9 @@ void run(const Options& options) {
             ours.all.push_back(of_gate(gate, meter, claims, one_call_each));
             ratios.push_back(ours.all.back().claims_per_s / bares.all.back().claims_per_s);
         }
-        std::sort(ratios.begin(), ratios.end());
         const std::string_view what = one_call_each ? "one_call_each" : "one_tick";
         fmt::print("{{\"figure\":\"redis_gate_{}\",{},\"of_bare\":{:.2f},\"runs\":{}}}\n", what,
-                   ours.shown(), ratios[ratios.size() / 2], options.runs);
+                   ours.shown(), median(ratios), options.runs);
         fmt::print("{{\"figure\":\"redis_bare_script_{}\",{},\"runs\":{}}}\n", what, bares.shown(),
                    options.runs);
     }
