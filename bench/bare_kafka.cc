@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <map>
 
@@ -161,8 +160,7 @@ double BareKafka::lone(const Command& command, std::size_t times) {
         done += landed(0);
     }
     while (done < times) done += landed(1000);
-    std::sort(us.begin(), us.end());
-    return us[us.size() / 2];
+    return median(std::move(us));
 }
 
 }  // namespace penstock::bench
